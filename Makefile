@@ -1,0 +1,40 @@
+# Bare make prints what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help build test check lint deps golden bench
+
+GO ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+COMMANDS = $(wildcard cmd/chancery*)
+# Packages with golden files: their tests take the flag -update.
+GOLDEN = $(addprefix ./,$(sort $(dir $(shell grep -rl --include='*_test.go' 'flag.Bool("update"' . --exclude-dir=node_modules | sed 's,^\./,,'))))
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+build: ## build every command into bin/
+	@mkdir -p bin
+	$(if $(COMMANDS),CGO_ENABLED=0 $(GO) build -trimpath -o bin/ $(addprefix ./,$(COMMANDS)))
+
+test: deps ## install what is missing, vet, run every test
+	$(GO) vet ./...
+	$(GO) test ./...
+
+check: lint test ## what must pass before a commit: lint and test
+
+lint: ## formatting, vet, staticcheck
+	@bad=$$(find . -name '*.go' -not -path '*/node_modules/*' -print0 | xargs -0 gofmt -l); \
+	  if [ -n "$$bad" ]; then echo "gofmt would change:"; echo "$$bad"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+deps: ## install the programs that tests need (apt-get, as root), or say which
+	@scripts/deps
+
+golden: deps ## rewrite the golden files; the diff is the review
+	$(GO) test ./migrations -run '^TestRiver$$' -update
+	$(if $(GOLDEN),$(GO) test $(GOLDEN) -update)
+
+bench: ## run every Go benchmark
+	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -1,0 +1,284 @@
+-- People, chains, channels and the record. What is signed or sealed is kept as the bytes that were signed or sealed;
+-- columns beside them are projections that a query or a policy question needs.
+-- +goose Up
+-- +goose StatementBegin
+
+-- One row once the organisation has a genesis. The server serves one organisation.
+CREATE TABLE organisation (
+    only_one boolean PRIMARY KEY DEFAULT true CONSTRAINT organisation_only_one CHECK (only_one),
+    chain bytea NOT NULL CONSTRAINT organisation_chain_size CHECK (length(chain) = 32)
+);
+
+CREATE TABLE accounts (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    username text NOT NULL,
+    display_name text NOT NULL,
+    roles text[] NOT NULL DEFAULT '{}',
+    groups text[] NOT NULL DEFAULT '{}',
+    chain bytea CONSTRAINT accounts_chain_unique UNIQUE CONSTRAINT accounts_chain_size CHECK (length(chain) = 32),
+    source text NOT NULL,
+    fresh_at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL,
+    disabled_at timestamptz,
+    last_login timestamptz
+);
+CREATE INDEX accounts_username ON accounts (username);
+
+-- Who an account is elsewhere. Nothing else links a login to an account: not mail, not name.
+CREATE TABLE external_identities (
+    connector text NOT NULL,
+    issuer text NOT NULL,
+    subject text NOT NULL,
+    kind text NOT NULL,
+    account_id bigint NOT NULL REFERENCES accounts,
+    PRIMARY KEY (connector, issuer, subject, kind)
+);
+
+CREATE TABLE lockouts (
+    name text PRIMARY KEY,
+    failures timestamptz[] NOT NULL,
+    locked_at timestamptz
+);
+
+CREATE TABLE sessions (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    token_hash bytea NOT NULL CONSTRAINT sessions_token_unique UNIQUE,
+    account_id bigint REFERENCES accounts,
+    service_role text,
+    service_key bytea,
+    device bytea,
+    connector text NOT NULL,
+    amr text[] NOT NULL,
+    created_at timestamptz NOT NULL,
+    auth_time timestamptz NOT NULL,
+    active_at timestamptz NOT NULL,
+    revoked_at timestamptz,
+    CONSTRAINT sessions_person_or_service CHECK ((account_id IS NULL) = (service_key IS NOT NULL)),
+    CONSTRAINT sessions_service_has_role CHECK ((service_key IS NULL) = (service_role IS NULL))
+);
+CREATE INDEX sessions_account ON sessions (account_id) WHERE revoked_at IS NULL;
+
+-- Login nonces work once: taking one is a DELETE.
+CREATE TABLE nonces (
+    nonce bytea PRIMARY KEY,
+    expires_at timestamptz NOT NULL
+);
+
+-- Organisation and user chains. A channel's links are entries.
+CREATE TABLE links (
+    chain bytea NOT NULL,
+    seq bigint NOT NULL,
+    entry bytea NOT NULL,
+    PRIMARY KEY (chain, seq)
+);
+
+CREATE TABLE devices (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    key bytea NOT NULL CONSTRAINT devices_key_unique UNIQUE CONSTRAINT devices_key_size CHECK (length(key) = 32),
+    account_id bigint NOT NULL REFERENCES accounts,
+    name text NOT NULL,
+    public bytea NOT NULL,
+    recipient bytea NOT NULL,
+    state text NOT NULL CONSTRAINT devices_state CHECK (state IN ('pending', 'approved')),
+    proposal bytea,
+    wrap bytea,
+    created_at timestamptz NOT NULL,
+    approved_at timestamptz,
+    CONSTRAINT devices_approved_has_time CHECK ((state = 'approved') = (approved_at IS NOT NULL))
+);
+CREATE INDEX devices_account ON devices (account_id);
+
+CREATE TABLE teams (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL CONSTRAINT teams_name_unique UNIQUE,
+    title text NOT NULL,
+    created_at timestamptz NOT NULL
+);
+
+CREATE TABLE team_members (
+    team_id bigint NOT NULL REFERENCES teams,
+    account_id bigint NOT NULL REFERENCES accounts,
+    rank text NOT NULL CONSTRAINT team_members_rank CHECK (rank IN ('owner', 'member')),
+    PRIMARY KEY (team_id, account_id)
+);
+CREATE INDEX team_members_account ON team_members (account_id);
+
+CREATE TABLE channels (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    chain bytea NOT NULL CONSTRAINT channels_chain_unique UNIQUE CONSTRAINT channels_chain_size CHECK (length(chain) = 32),
+    team_id bigint REFERENCES teams,
+    name text NOT NULL,
+    access text NOT NULL CONSTRAINT channels_access CHECK (access IN ('public', 'private', 'direct')),
+    capture text NOT NULL CONSTRAINT channels_capture CHECK (capture IN ('off', 'required')),
+    recorders bytea[] NOT NULL,
+    created_by bigint NOT NULL REFERENCES accounts,
+    created_at timestamptz NOT NULL,
+    archived_at timestamptz,
+    CONSTRAINT channels_team_name_unique UNIQUE (team_id, name),
+    CONSTRAINT channels_direct_has_no_team CHECK ((access = 'direct') = (team_id IS NULL))
+);
+
+-- Who is a member now, after the channel's chain: for lists and policy questions. The chain is the truth.
+-- left_seq stays, since a hold asks who was a member when.
+CREATE TABLE channel_members (
+    channel_id bigint NOT NULL REFERENCES channels,
+    account_id bigint NOT NULL REFERENCES accounts,
+    rank text NOT NULL,
+    joined_seq bigint NOT NULL,
+    left_seq bigint,
+    PRIMARY KEY (channel_id, account_id, joined_seq)
+);
+CREATE UNIQUE INDEX channel_members_now ON channel_members (channel_id, account_id) WHERE left_seq IS NULL;
+CREATE INDEX channel_members_account ON channel_members (account_id) WHERE left_seq IS NULL;
+
+-- One total order per channel. The primary key is the arbiter between writers: two that give one position disagree
+-- here and nowhere else. Partitions by channel keep it so; partitions by time would not.
+CREATE TABLE entries (
+    channel_id bigint NOT NULL,
+    seq bigint NOT NULL,
+    recv_us bigint NOT NULL,
+    dev_seq bigint,
+    device_id bigint,
+    epoch int,
+    kind smallint NOT NULL,
+    msg_kind smallint,
+    head bytea NOT NULL CONSTRAINT entries_head_size CHECK (length(head) = 32),
+    hash bytea NOT NULL CONSTRAINT entries_hash_size CHECK (length(hash) = 32),
+    header bytea NOT NULL,
+    body bytea,
+    body_len int NOT NULL,
+    body_hash bytea NOT NULL CONSTRAINT entries_body_hash_size CHECK (length(body_hash) = 32),
+    sigs bytea NOT NULL,
+    sealed_salt bytea,
+    PRIMARY KEY (channel_id, seq),
+    CONSTRAINT entries_message_has_counter CHECK ((kind = 2) = (dev_seq IS NOT NULL AND device_id IS NOT NULL))
+) PARTITION BY HASH (channel_id);
+-- The sender's counter is the idempotency key.
+CREATE UNIQUE INDEX entries_device_counter ON entries (channel_id, device_id, dev_seq);
+CREATE INDEX entries_links ON entries (channel_id, seq) WHERE kind <> 2;
+CREATE INDEX entries_received ON entries USING brin (recv_us);
+DO $$
+BEGIN
+    FOR i IN 0..31 LOOP
+        EXECUTE format('CREATE TABLE entries_%s PARTITION OF entries FOR VALUES WITH (MODULUS 32, REMAINDER %s)', i, i);
+        -- Ciphertext does not compress; EXTERNAL spares the attempt.
+        EXECUTE format('ALTER TABLE entries_%s ALTER body SET STORAGE EXTERNAL, ALTER header SET STORAGE EXTERNAL', i);
+    END LOOP;
+END
+$$;
+
+-- A device number that was refused for good. Written before the refusal is told.
+CREATE TABLE refusals (
+    channel_id bigint NOT NULL REFERENCES channels,
+    device_id bigint NOT NULL REFERENCES devices,
+    dev_seq bigint NOT NULL,
+    entry bytea NOT NULL,
+    statement bytea NOT NULL,
+    PRIMARY KEY (channel_id, device_id, dev_seq)
+);
+
+CREATE TABLE epochs (
+    channel_id bigint NOT NULL REFERENCES channels,
+    n bigint NOT NULL,
+    seq bigint NOT NULL,
+    hashes bytea NOT NULL,
+    PRIMARY KEY (channel_id, n)
+);
+
+CREATE TABLE epoch_wraps (
+    recipient bytea NOT NULL,
+    channel_id bigint NOT NULL REFERENCES channels,
+    n bigint NOT NULL,
+    wrap bytea NOT NULL,
+    PRIMARY KEY (recipient, channel_id, n)
+) PARTITION BY HASH (recipient);
+DO $$
+BEGIN
+    FOR i IN 0..7 LOOP
+        EXECUTE format('CREATE TABLE epoch_wraps_%s PARTITION OF epoch_wraps FOR VALUES WITH (MODULUS 8, REMAINDER %s)', i, i);
+        EXECUTE format('ALTER TABLE epoch_wraps_%s ALTER wrap SET STORAGE EXTERNAL', i);
+    END LOOP;
+END
+$$;
+
+CREATE TABLE blobs (
+    id bytea PRIMARY KEY CONSTRAINT blobs_id_size CHECK (length(id) = 16),
+    channel_id bigint NOT NULL REFERENCES channels,
+    account_id bigint NOT NULL REFERENCES accounts,
+    size bigint NOT NULL CONSTRAINT blobs_size CHECK (size >= 0),
+    root bytea NOT NULL,
+    seq bigint,
+    created_at timestamptz NOT NULL,
+    disposed_at timestamptz
+);
+CREATE INDEX blobs_entry ON blobs (channel_id, seq);
+
+-- The append-only record. A message's record refers to its entry; nothing here is ever changed.
+CREATE TABLE records (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    class text NOT NULL,
+    op text NOT NULL,
+    outcome text NOT NULL CONSTRAINT records_outcome CHECK (outcome IN ('ok', 'denied', 'intent', 'done', 'failed')),
+    at_us bigint NOT NULL,
+    actor bigint,
+    service bytea,
+    device bytea,
+    channel_id bigint,
+    seq bigint,
+    object text,
+    decision text NOT NULL,
+    policy bigint NOT NULL,
+    detail text
+);
+CREATE INDEX records_entry ON records (channel_id, seq) WHERE seq IS NOT NULL;
+
+-- The position of each record in the log, given after commit by the one sequencer.
+CREATE TABLE record_positions (
+    idx bigint PRIMARY KEY,
+    record_id bigint NOT NULL CONSTRAINT record_positions_record_unique UNIQUE REFERENCES records
+);
+
+-- The Merkle tree over the records in the order of their positions, in the storage order of golang.org/x/mod/sumdb/tlog.
+CREATE TABLE log_hashes (
+    i bigint PRIMARY KEY,
+    hash bytea NOT NULL CONSTRAINT log_hashes_size CHECK (length(hash) = 32)
+);
+
+CREATE TABLE checkpoints (
+    size bigint PRIMARY KEY,
+    note text NOT NULL,
+    at_us bigint NOT NULL
+);
+
+-- The policy bundles that decisions name.
+CREATE TABLE policies (
+    generation bigint PRIMARY KEY,
+    digest bytea NOT NULL,
+    activated_at timestamptz NOT NULL
+);
+
+-- Counters that rise when something they name changes. A batch checks the number it was planned with.
+CREATE TABLE generations (
+    name text PRIMARY KEY,
+    n bigint NOT NULL
+);
+INSERT INTO generations VALUES ('holds', 0), ('rules', 0), ('log', 0);
+
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO chancery_app, chancery_retention, chancery_export;
+GRANT INSERT ON organisation, accounts, external_identities, lockouts, sessions, nonces, links, devices, teams, team_members,
+    channels, channel_members, entries, refusals, epochs, epoch_wraps, blobs, records, record_positions, log_hashes,
+    checkpoints, policies TO chancery_app;
+GRANT UPDATE (username, display_name, roles, groups, chain, source, fresh_at, disabled_at, last_login) ON accounts TO chancery_app;
+GRANT UPDATE ON lockouts, generations TO chancery_app;
+GRANT UPDATE (device, active_at, revoked_at, token_hash) ON sessions TO chancery_app;
+GRANT UPDATE (state, proposal, wrap, approved_at) ON devices TO chancery_app;
+GRANT UPDATE (archived_at) ON channels TO chancery_app;
+GRANT UPDATE (rank, left_seq) ON channel_members TO chancery_app;
+GRANT UPDATE (seq) ON blobs TO chancery_app;
+GRANT DELETE ON nonces, lockouts TO chancery_app;
+-- Only retention drops payloads, and it drops nothing but payloads.
+GRANT UPDATE (body, sealed_salt) ON entries TO chancery_retention;
+GRANT UPDATE (disposed_at) ON blobs TO chancery_retention;
+GRANT INSERT ON records TO chancery_retention;
+REVOKE ALL ON goose_db_version FROM chancery_app, chancery_retention, chancery_export;
+-- +goose StatementEnd
