@@ -1,0 +1,15 @@
+package chain
+
+import "chancery/crypto/envelope"
+
+// Directory is what a channel's rules look up in other chains. An
+// implementation holds verified chains only.
+type Directory interface {
+	Org() *Org
+	// User finds a verified user chain.
+	User(envelope.UserID) (*User, bool)
+}
+
+// memory of heads, in entries: how far back Seen may point. Every validator
+// that has followed so far judges alike.
+const seenWindow = 4096

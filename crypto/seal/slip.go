@@ -1,0 +1,52 @@
+package seal
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"chancery/crypto/envelope"
+)
+
+// Copy is one reader's copy of what a key slip holds.
+type Copy struct {
+	_         struct{}       `cbor:",toarray"`
+	Recipient envelope.KeyID // RecipientID of the reader
+	File      []byte         // a wrap
+}
+
+// SealTo makes a key slip: plaintext, usually a data key and what it is for,
+// wrapped to each reader, sorted by reader. No reader may come twice.
+func SealTo(recipients [][]byte, plaintext []byte) ([]Copy, error) {
+	slip := make([]Copy, 0, len(recipients))
+	for i, r := range recipients {
+		file, err := Wrap(r, plaintext)
+		if err != nil {
+			return nil, fmt.Errorf("sealing to reader %d: %w", i, err)
+		}
+		slip = append(slip, Copy{Recipient: RecipientID(r), File: file})
+	}
+	slices.SortFunc(slip, func(a, b Copy) int { return envelope.CompareKey(a.Recipient, b.Recipient) })
+	for i := 1; i < len(slip); i++ {
+		if slip[i-1].Recipient == slip[i].Recipient {
+			return nil, fmt.Errorf("sealing to readers: %s comes twice", slip[i].Recipient)
+		}
+	}
+	return slip, nil
+}
+
+// OpenSlip opens id's own copy. It fails with ErrWrap when there is none.
+func OpenSlip(id *Identity, slip []Copy) ([]byte, error) {
+	own := RecipientID(id.Recipient())
+	at, ok := slices.BinarySearchFunc(slip, own, func(c Copy, k envelope.KeyID) int {
+		return bytes.Compare(c.Recipient[:], k[:])
+	})
+	if !ok {
+		return nil, fmt.Errorf("opening key slip: %w: no copy for %s", ErrWrap, own)
+	}
+	plaintext, err := Unwrap(id, slip[at].File)
+	if err != nil {
+		return nil, fmt.Errorf("opening key slip: %w", err)
+	}
+	return plaintext, nil
+}

@@ -1,0 +1,58 @@
+package seal
+
+import (
+	"fmt"
+
+	"chancery/crypto/envelope"
+)
+
+const userSeedType = "chancery/v1/user-seed"
+
+// UserIdentity is the identity that a user key generation opens epochs with.
+func UserIdentity(seed UserSeed) (*Identity, error) {
+	derived := derive[[32]byte](seed, nil, envelope.Frame("user-identity"))
+	return IdentityFromSeed(derived[:])
+}
+
+// UserSeedContext says which user seed a wrap must hold.
+type UserSeedContext struct {
+	Org        envelope.OrgID
+	Device     envelope.KeyID
+	Generation uint64
+}
+
+// WrapUserSeed wraps seed to one of the user's devices, given by its recipient.
+func WrapUserSeed(seed UserSeed, c UserSeedContext, recipient []byte) ([]byte, error) {
+	return Wrap(recipient, envelope.Marshal(&envelope.UserSeedWrap{
+		Type: userSeedType, Org: c.Org, Device: c.Device, Generation: c.Generation, Seed: seed[:],
+	}))
+}
+
+// UnwrapUserSeed opens a wrap with the device's own identity. The caller must
+// compare UserIdentity(seed).Recipient() with the user's chain before using it.
+func UnwrapUserSeed(id *Identity, wrap []byte, c UserSeedContext) (UserSeed, error) {
+	var w envelope.UserSeedWrap
+	if err := unwrapInto(id, wrap, &w); err != nil {
+		return UserSeed{}, fmt.Errorf("unwrapping user seed: %w", err)
+	}
+	if w.Type != userSeedType || w.Org != c.Org || w.Device != c.Device || w.Generation != c.Generation {
+		return UserSeed{}, fmt.Errorf("unwrapping user seed: %w", ErrContext)
+	}
+	if len(w.Seed) != 32 {
+		return UserSeed{}, fmt.Errorf("unwrapping user seed: %w: seed has %d bytes", ErrWrap, len(w.Seed))
+	}
+	return UserSeed(w.Seed), nil
+}
+
+// unwrapInto opens a wrap and decodes its plaintext. A wrap of another type has
+// another shape, so it fails here as malformed.
+func unwrapInto(id *Identity, wrap []byte, v any) error {
+	plaintext, err := Unwrap(id, wrap)
+	if err != nil {
+		return err
+	}
+	if err := envelope.Unmarshal(plaintext, v); err != nil {
+		return fmt.Errorf("%w: %w", ErrWrap, err)
+	}
+	return nil
+}
