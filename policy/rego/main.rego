@@ -1,0 +1,81 @@
+# Combines what the other packages found into one decision. Nothing is allowed
+# unless some package grants it and no blocking denial remains.
+package chancery.main
+
+import data.chancery.capture
+import data.chancery.channel
+import data.chancery.device
+import data.chancery.dual
+import data.chancery.hold
+import data.chancery.lifecycle
+import data.chancery.rbac
+import data.chancery.session
+import data.chancery.team
+import future.keywords.not
+
+decision := {
+	"allow": allow,
+	"reasons": reasons,
+	"obligations": obligations,
+	"needs": dual.needs,
+	"valid_until": valid_until,
+}
+
+default allow := false
+
+allow if {
+	count(grants) > 0
+	count(blocking) == 0
+}
+
+grants := ((rbac.allow | team.allow) | channel.allow) | capture.allow
+
+denials := ((((((capture.deny | channel.deny) | device.deny) | dual.deny) | hold.deny) | lifecycle.deny) | rbac.deny) | session.deny
+
+# A denial blocks unless its level lifts it, so an unknown level blocks.
+blocking contains code if {
+	some code in denials
+	not lifted(code)
+}
+
+lifted(code) if level(code) == "advisory"
+
+lifted(code) if {
+	level(code) == "soft"
+	some override in input.context.overrides
+	override.code == code
+	override.until > input.context.time
+}
+
+level(code) := object.get(data.enforcement, [code, "level"], "hard")
+
+user_text(code) := object.get(data.enforcement, [code, "user_text"], "")
+
+reasons contains {"code": code, "level": "grant", "user_text": ""} if {
+	allow
+	some code in grants
+}
+
+reasons contains {"code": code, "level": level(code), "user_text": user_text(code)} if {
+	some code in blocking
+}
+
+reasons contains {"code": code, "level": "advisory", "user_text": user_text(code)} if {
+	some code in (denials - blocking)
+}
+
+reasons contains {"code": "main.no_rule", "level": "hard", "user_text": user_text("main.no_rule")} if {
+	count(grants) == 0
+}
+
+obligations contains duty if {
+	allow
+	some duty in (((capture.obligation | channel.obligation) | dual.obligation) | hold.obligation)
+}
+
+default valid_until := 0
+
+valid_until := min(session.valid_until) if {
+	allow
+	count(session.valid_until) > 0
+}
