@@ -1,0 +1,264 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"chancery/core/wire"
+	"chancery/crypto/chain"
+	"chancery/crypto/envelope"
+	"chancery/identity"
+)
+
+// placing is one entry on its way: parsed, permitted, then judged and queued.
+type placing struct {
+	s     *Service
+	p     identity.Principal
+	room  *room
+	entry *envelope.Entry
+	in    wire.NewEntry
+
+	link   *envelope.Link   // of a link
+	header *envelope.Header // of a message
+	ack    *envelope.Acknowledgement
+	cover  *envelope.Coverage
+
+	draft *Draft
+}
+
+// Place takes one entry into a channel and answers with a signed receipt. The
+// same bytes again get the same receipt. A final refusal travels in the Error.
+func (s *Service) Place(ctx context.Context, p identity.Principal, id envelope.ChannelID, in wire.NewEntry) (receipt []byte, err error) {
+	const op = "entry.place"
+	entry, err := envelope.ParseEntry(in.Entry)
+	if err != nil {
+		return nil, invalid(op, "entry", err)
+	}
+	x := &placing{s: s, p: p, entry: entry, in: in}
+	if err := x.parse(); err != nil {
+		return nil, invalid(op, "entry", err)
+	}
+	if err := x.permit(ctx, id); err != nil {
+		return nil, err
+	}
+	if err := x.checkParts(ctx); err != nil {
+		return nil, err
+	}
+	if known, err := x.known(ctx); known != nil || err != nil {
+		return known, err
+	}
+	return x.commit(ctx)
+}
+
+// parse decodes the header, so that policy can be asked about what it says.
+func (x *placing) parse() (err error) {
+	switch x.entry.Kind {
+	case envelope.KindLink:
+		x.link, err = envelope.ParseLink(x.entry)
+	case envelope.KindMessage:
+		x.header, err = envelope.ParseHeader(x.entry)
+	case envelope.KindAcknowledgement:
+		x.ack, err = envelope.ParseAcknowledgement(x.entry)
+	case envelope.KindCoverage:
+		x.cover, err = envelope.ParseCoverage(x.entry)
+	}
+	return err
+}
+
+// tries of an entry whose position somebody else took. Each reads the channel
+// anew and judges again.
+const tries = 3
+
+func (x *placing) commit(ctx context.Context) ([]byte, error) {
+	const op = "entry.place"
+	for range tries {
+		done, err := x.queue(ctx)
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case err = <-done:
+		case <-ctx.Done():
+			return nil, unavailable(op, "the outcome is not known; send the same entry again", ctx.Err())
+		}
+		switch {
+		case err == nil:
+			return x.s.receipt(x.room.row.ID, x.draft)
+		case errors.Is(err, ErrTaken) || errors.Is(err, errSuperseded):
+			continue
+		case errors.Is(err, ErrBlobBound):
+			return nil, conflict(op, "file.bound", "one of the files belongs to another message already")
+		default:
+			return nil, unavailable(op, "the entry could not be stored; send it again", err)
+		}
+	}
+	return nil, unavailable(op, "the channel is busy; send the entry again", nil)
+}
+
+// ErrTaken tells that another writer gave the position or the device number.
+var ErrTaken = errors.New("position or device number is taken")
+
+// ErrBlobBound tells that a file is not staged for this channel any more.
+var ErrBlobBound = errors.New("a file is bound to another message")
+
+// queue judges the entry at the next position and hands it to the writer. The
+// room assumes from then on that it stands.
+func (x *placing) queue(ctx context.Context) (chan error, error) {
+	const op = "entry.place"
+	r := x.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := x.s.rooms.load(ctx, r); err != nil {
+		return nil, unavailable(op, "the channel can't be read at the moment; try again", err)
+	}
+	received := max(x.s.Now().UnixMicro(), r.state.Received)
+	if err := r.state.Judge(x.entry, received); err != nil {
+		return nil, x.refuse(ctx, err)
+	}
+	if err := x.complete(place(r.state.Top, r.state.Position+1, received, x.entry)); err != nil {
+		return nil, err
+	}
+	p := &pending{draft: x.draft, room: r, life: r.lives, done: make(chan error, 1)}
+	if err := x.s.writer.put(p); err != nil {
+		return nil, &Error{Op: op, Kind: Limited, Code: "server.busy", Public: "the server is busy; send the entry again in a moment", Err: err}
+	}
+	if err := r.state.Apply(&x.draft.Placed); err != nil {
+		r.state = nil
+		return nil, internal(op, fmt.Errorf("judged an entry that does not apply: %w", err))
+	}
+	return p.done, nil
+}
+
+// complete fills in what depends on the position.
+func (x *placing) complete(at envelope.Placed) error {
+	d := x.draft
+	d.Placed = at
+	d.Event = d.Event.at(x.room.row.Number, at.Position)
+	if x.header == nil {
+		return nil
+	}
+	d.Placed.Salt = x.in.Salt
+	sealed, err := x.s.Vault.SealSalt(x.room.row.ID, at.Position, [32]byte(x.in.Salt))
+	if err != nil {
+		return unavailable("entry.place", "the vault does not keep this channel's tree in every copy, so nothing can be posted", err)
+	}
+	d.SealedSalt = sealed
+	return nil
+}
+
+// final are the reasons after which this very entry can never stand, whatever
+// happens later. Anything else is "not now".
+var final = []chain.Reason{chain.EpochNotCurrent, chain.EpochExpired, chain.EpochNone, chain.RotationDue, chain.SeenBad}
+
+// refuse answers an entry that the validator does not take. A message in its
+// turn whose moment has passed is refused for good: its number is consumed
+// first, then the refusal is signed and told.
+func (x *placing) refuse(ctx context.Context, cause error) error {
+	reason := chain.ReasonOf(cause)
+	e := &Error{Op: "entry.place", Kind: Conflict, Code: string(reason), Public: cause.Error(), Err: cause}
+	switch {
+	case x.header == nil:
+		return e
+	case !slices.Contains(final, reason) || !x.inTurn():
+		return e
+	}
+	refusal := envelope.Refusal{
+		Version: envelope.Version, Org: x.header.Org, Channel: x.header.Channel, Device: x.header.Device,
+		DeviceSeq: x.header.DeviceSeq, Entry: x.entry.Hash(), Code: string(reason), Time: x.s.Now().UnixMicro(),
+	}
+	statement, err := x.s.statement(envelope.LabelRefusal, &refusal)
+	if err != nil {
+		return internal(e.Op, err)
+	}
+	told := x.draft.Event.at(x.room.row.Number, 0).denied(string(reason))
+	if err := x.s.Store.AddRefusal(ctx, told, x.room.row.Number, refusal, statement); err != nil {
+		return unavailable(e.Op, "the refusal could not be kept; send the same entry again", err)
+	}
+	x.room.refused[counterKey{refusal.Device, refusal.DeviceSeq}] = struct{}{}
+	e.Kind, e.Refusal = Stale, statement
+	return e
+}
+
+// inTurn tells whether the message is its device's next one, so that refusing
+// it can't overtake one that is still on its way.
+func (x *placing) inTurn() bool {
+	last := x.room.state.Counter(x.header.Device)
+	return x.header.DeviceSeq == last.Seq+1+uint64(len(x.header.Void)) && x.header.DevicePrev == last.Hash
+}
+
+// known answers an entry that was answered before. The device's number is the
+// key: a placed number is never refused later, a refused one never placed.
+func (x *placing) known(ctx context.Context) ([]byte, error) {
+	const op = "entry.place"
+	if x.header == nil {
+		return x.knownByHash(ctx)
+	}
+	channel, h := x.room.row.Number, x.header
+	if x.fresh() {
+		return nil, nil
+	}
+	entry, statement, refused, err := x.s.Store.Refusal(ctx, channel, h.Device, h.DeviceSeq)
+	if err != nil {
+		return nil, unavailable(op, "the channel can't be read at the moment; try again", err)
+	}
+	if refused {
+		if entry != x.entry.Hash() {
+			return nil, conflict(op, string(chain.CounterBad), "this device number was refused for another entry")
+		}
+		return nil, &Error{Op: op, Kind: Stale, Code: string(chain.CounterBad), Public: "this entry was refused before", Refusal: statement}
+	}
+	kept, placed, err := x.s.Store.EntryByCounter(ctx, channel, h.Device, h.DeviceSeq)
+	if err != nil {
+		return nil, unavailable(op, "the channel can't be read at the moment; try again", err)
+	}
+	if !placed {
+		return nil, nil
+	}
+	if kept.Hash() != x.entry.Hash() {
+		return nil, conflict(op, string(chain.CounterBad), "this device number was placed with another entry")
+	}
+	return x.s.receipt(x.room.row.ID, &Draft{Placed: kept.Placed, Message: h})
+}
+
+// fresh tells that the message can't have been answered before: it follows the
+// device's last placed one directly and none of its numbers was refused. It
+// spares the usual post two queries.
+func (x *placing) fresh() bool {
+	x.room.mu.Lock()
+	defer x.room.mu.Unlock()
+	if x.room.state == nil {
+		return false
+	}
+	_, refused := x.room.refused[counterKey{x.header.Device, x.header.DeviceSeq}]
+	return x.header.DeviceSeq > x.room.state.Counter(x.header.Device).Seq && !refused
+}
+
+func (x *placing) knownByHash(ctx context.Context) ([]byte, error) {
+	kept, found, err := x.s.Store.EntryByHash(ctx, x.room.row.Number, x.entry.Hash())
+	if err != nil {
+		return nil, unavailable("entry.place", "the channel can't be read at the moment; try again", err)
+	}
+	if !found {
+		return nil, nil
+	}
+	return x.s.receipt(x.room.row.ID, &Draft{Placed: kept.Placed})
+}
+
+// receipt is the server's promise about a stored entry.
+func (s *Service) receipt(id envelope.ChannelID, d *Draft) ([]byte, error) {
+	at := &d.Placed
+	r := envelope.Receipt{
+		Version: envelope.Version, Org: s.dir.Org().ID(), Channel: id, Entry: at.Hash(),
+		Position: at.Position, Head: at.Head, Received: at.Received,
+	}
+	if d.Message != nil {
+		r.Device, r.DeviceSeq = d.Message.Device, d.Message.DeviceSeq
+	}
+	b, err := s.statement(envelope.LabelReceipt, &r)
+	if err != nil {
+		return nil, internal("entry.place", err)
+	}
+	return b, nil
+}

@@ -1,0 +1,80 @@
+package core
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"time"
+
+	"chancery/crypto/envelope"
+	"chancery/crypto/sign"
+	"chancery/identity"
+)
+
+// Vault seals salts under leaves that can be destroyed one by one.
+type Vault interface {
+	Create(channel envelope.ChannelID) error
+	SealSalt(channel envelope.ChannelID, position uint64, salt [32]byte) ([]byte, error)
+	// OpenSalt answers false once the leaf has been destroyed.
+	OpenSalt(channel envelope.ChannelID, position uint64, sealed []byte) (salt [32]byte, ok bool, err error)
+}
+
+// Blobs keeps sealed files.
+type Blobs interface {
+	// Put stores size bytes whose chunks hash to root, or nothing.
+	Put(ctx context.Context, id envelope.BlobID, size uint64, root envelope.Hash, r io.Reader) error
+	Open(ctx context.Context, id envelope.BlobID) (io.ReadCloser, error)
+}
+
+// Publisher hands placed entries to those who listen, after the commit.
+type Publisher interface {
+	Publish(channel envelope.ChannelID, p *envelope.Placed)
+	// EndSessions closes the sockets of sessions that have ended.
+	EndSessions(ids []identity.SessionID)
+}
+
+// Config is what the operations need.
+type Config struct {
+	Store      Store
+	Gate       *Gate
+	Vault      Vault
+	Blobs      Blobs
+	Publisher  Publisher
+	Receipts   sign.Signer // listed by the organisation as receipt key
+	Connectors []identity.PasswordConnector
+	Roles      map[string]string // directory group name → role
+	Profile    identity.Profile
+	Lockout    identity.LockoutRule
+	Held       func(ctx context.Context, channel int64) (bool, error)
+	Now        func() time.Time
+	Random     io.Reader
+	Log        *slog.Logger
+}
+
+// Service is every operation of the chat server. Its zero value refuses all.
+type Service struct {
+	Config
+	dir    *directory
+	rooms  *rooms
+	writer *writers
+}
+
+// New makes a service; Run must be running for entries to be placed.
+func New(c Config) *Service {
+	dir := newDirectory(c.Store)
+	return &Service{Config: c, dir: dir, rooms: newRooms(c.Store, dir), writer: newWriters(c.Store, c.Publisher)}
+}
+
+// Run places entries until ctx ends, then finishes what is queued.
+func (s *Service) Run(ctx context.Context) error { return s.writer.run(ctx) }
+
+// statement signs a statement with the server's receipt key.
+func (s *Service) statement(label string, v any) ([]byte, error) {
+	b := envelope.Marshal(v)
+	sig, err := s.Receipts.Sign(envelope.StatementInput(label, b))
+	if err != nil {
+		return nil, err
+	}
+	key := envelope.KeyOf(s.Receipts.Public())
+	return envelope.Marshal(&envelope.Signed{Label: label, Bytes: b, Signature: envelope.Signature{Key: key, Bytes: sig}}), nil
+}

@@ -1,0 +1,227 @@
+package core
+
+import (
+	"context"
+	"time"
+
+	"chancery/core/wire"
+	"chancery/crypto/envelope"
+	"chancery/identity"
+	"chancery/policy"
+)
+
+// Store is what the operations need kept. Every method that changes something
+// takes the Grant that allows it and the Event that tells it; both take effect
+// in one transaction or not at all. Lookups answer false for what is absent.
+type Store interface {
+	Record(ctx context.Context, e Event) error
+
+	// People and sessions.
+	AccountBySubject(ctx context.Context, x identity.ExternalID) (Account, bool, error)
+	Account(ctx context.Context, id identity.UserID) (Account, bool, error)
+	AccountByName(ctx context.Context, username string) (Account, bool, error)
+	AccountByChain(ctx context.Context, u envelope.UserID) (Account, bool, error)
+	Accounts(ctx context.Context, match string, limit int) ([]Account, error)
+	SignIn(ctx context.Context, g policy.Grant, e Event, s SignIn) (Account, identity.SessionID, error)
+	SignInService(ctx context.Context, g policy.Grant, e Event, s ServiceSignIn) (identity.SessionID, error)
+	Session(ctx context.Context, token identity.TokenHash) (Session, bool, error)
+	TouchSession(ctx context.Context, id identity.SessionID, now time.Time) error
+	BindSession(ctx context.Context, g policy.Grant, e Event, id identity.SessionID, device envelope.KeyID) error
+	EndSession(ctx context.Context, g policy.Grant, e Event, id identity.SessionID) error
+	DisableAccount(ctx context.Context, g policy.Grant, e Event, id identity.UserID, now time.Time) ([]identity.SessionID, error)
+	Lockout(ctx context.Context, name string) (identity.Lockout, error)
+	RefuseSignIn(ctx context.Context, e Event, name string, l identity.Lockout) error
+	AddNonce(ctx context.Context, nonce []byte, expires time.Time) error
+	TakeNonce(ctx context.Context, nonce []byte, now time.Time) (bool, error)
+
+	// Organisation and user chains, devices.
+	OrgLinks(ctx context.Context) ([][]byte, error)
+	AddOrgLink(ctx context.Context, g policy.Grant, e Event, l ChainLink) error
+	UserLinks(ctx context.Context, u envelope.UserID) ([][]byte, error)
+	StartUser(ctx context.Context, g policy.Grant, e Event, account identity.UserID, l ChainLink, d Device) error
+	AddUserDevice(ctx context.Context, g policy.Grant, e Event, l ChainLink, device envelope.KeyID, now time.Time) error
+	Devices(ctx context.Context, account identity.UserID) ([]Device, error)
+	Device(ctx context.Context, key envelope.KeyID) (Device, bool, error)
+	AskForDevice(ctx context.Context, g policy.Grant, e Event, d Device) error
+	ProposeDevice(ctx context.Context, g policy.Grant, e Event, key envelope.KeyID, proposal, wrap []byte) error
+
+	// Teams.
+	CreateTeam(ctx context.Context, g policy.Grant, e Event, t wire.NewTeam, owner identity.UserID, now time.Time) (wire.Team, error)
+	Team(ctx context.Context, id int64, account identity.UserID) (wire.Team, bool, error)
+	Teams(ctx context.Context, account identity.UserID) ([]wire.Team, error)
+	AddTeamMember(ctx context.Context, g policy.Grant, e Event, team int64, account identity.UserID) error
+
+	// Channels and their entries.
+	CreateChannel(ctx context.Context, g policy.Grant, c NewChannel, first *Draft) (int64, error)
+	Channel(ctx context.Context, id envelope.ChannelID) (ChannelRow, bool, error)
+	Channels(ctx context.Context, account identity.UserID) ([]ChannelRow, error)
+	RecorderChannels(ctx context.Context, recorder envelope.KeyID) ([]ChannelRow, error)
+	Rank(ctx context.Context, channel int64, account identity.UserID) (string, error)
+	State(ctx context.Context, channel int64) (ChannelState, error)
+	Append(ctx context.Context, drafts []*Draft) error
+	Entries(ctx context.Context, channel int64, after uint64, limit int, linksOnly bool) ([]Kept, error)
+	Entry(ctx context.Context, channel int64, position uint64) (Kept, bool, error)
+	EntryByCounter(ctx context.Context, channel int64, device envelope.KeyID, seq uint64) (Kept, bool, error)
+	EntryByHash(ctx context.Context, channel int64, h envelope.Hash) (Kept, bool, error)
+	Refusal(ctx context.Context, channel int64, device envelope.KeyID, seq uint64) (entry envelope.Hash, statement []byte, found bool, err error)
+	AddRefusal(ctx context.Context, e Event, channel int64, r envelope.Refusal, statement []byte) error
+	EpochWrap(ctx context.Context, channel int64, n uint64, recipient envelope.Hash) (wrap []byte, hashes []envelope.Hash, found bool, err error)
+
+	// Sealed files.
+	AddBlob(ctx context.Context, g policy.Grant, e Event, b Blob) error
+	Blob(ctx context.Context, id envelope.BlobID) (Blob, bool, error)
+}
+
+// Account is someone who may sign in.
+type Account struct {
+	ID        identity.UserID
+	Username  string
+	Name      string
+	Roles     []string
+	Groups    []string
+	Chain     envelope.UserID // zero before a first device
+	Disabled  bool
+	LastLogin time.Time
+}
+
+// Session is a session with whom it belongs to.
+type Session struct {
+	identity.Session
+	Account Account
+	Role    envelope.Role  // of a service; empty for a person
+	Key     envelope.KeyID // of a service
+}
+
+// SignIn is a directory's verdict becoming a session.
+type SignIn struct {
+	Claims  identity.Claims
+	Account identity.UserID // 0 creates one
+	Roles   []string
+	Token   identity.TokenHash
+	Now     time.Time
+}
+
+// ServiceSignIn is a listed key becoming a session.
+type ServiceSignIn struct {
+	Role  envelope.Role
+	Key   envelope.KeyID
+	Token identity.TokenHash
+	Now   time.Time
+}
+
+// ChainLink is one link of an organisation's or a user's chain.
+type ChainLink struct {
+	Chain envelope.Hash
+	Seq   uint64
+	Entry []byte
+}
+
+// Device is a device that an account has or asks for.
+type Device struct {
+	Account  identity.UserID
+	Body     envelope.DeviceBody
+	Approved bool
+	Proposal []byte
+	Wrap     []byte
+	Created  time.Time
+}
+
+// NewChannel is a channel about to start.
+type NewChannel struct {
+	ID      envelope.ChannelID
+	Team    int64
+	Name    string
+	Genesis envelope.ChannelGenesisBody
+	Creator identity.UserID
+	Now     time.Time
+}
+
+// ChannelRow is a channel without its state.
+type ChannelRow struct {
+	Number    int64
+	ID        envelope.ChannelID
+	Team      int64
+	Name      string
+	Access    envelope.Access
+	Capture   envelope.Capture
+	Recorders []envelope.KeyID
+	Archived  bool
+	Rank      string // of the account that asked; none for others
+	Position  uint64 // of the newest entry
+	Head      envelope.Hash
+}
+
+// Kept is an entry as it is stored: the salt is sealed under the vault.
+type Kept struct {
+	envelope.Placed
+	SealedSalt []byte
+}
+
+// ChannelState is what a channel's validator is rebuilt from.
+type ChannelState struct {
+	Links    []Kept // every entry that is not a message
+	Position uint64
+	Head     envelope.Hash
+	Received int64
+	Messages uint64
+	Counters map[envelope.KeyID]DeviceCounter
+	Refusals []envelope.Refusal // Device and DeviceSeq only, of numbers after the device's counter
+}
+
+// Refused are the device numbers that will never be placed.
+func (c ChannelState) Refused() map[counterKey]struct{} {
+	out := make(map[counterKey]struct{}, len(c.Refusals))
+	for _, r := range c.Refusals {
+		out[counterKey{r.Device, r.DeviceSeq}] = struct{}{}
+	}
+	return out
+}
+
+// DeviceCounter is a device's last placed message in a channel.
+type DeviceCounter struct {
+	Seq  uint64
+	Hash envelope.Hash
+}
+
+// Draft is an entry on its way into the store, with all that its placing
+// changes.
+type Draft struct {
+	Channel    int64
+	Placed     envelope.Placed
+	SealedSalt []byte
+	Grant      policy.Grant
+	Action     policy.Action
+	Resource   policy.Resource
+	Event      Event
+
+	Message *envelope.Header // of a message
+	Epoch   *EpochRows       // of an epoch link
+	Member  *MemberChange    // of a link that changes who is a member
+}
+
+// EpochRows are the wraps that go with an epoch link.
+type EpochRows struct {
+	N          uint64
+	Recipients []envelope.Hash
+	Wraps      [][]byte
+	Hashes     []envelope.Hash
+}
+
+// MemberChange is the projection of a membership link. Rank "" ends it.
+type MemberChange struct {
+	User envelope.UserID
+	Rank envelope.MemberRank
+	Join bool
+}
+
+// Blob is one sealed file.
+type Blob struct {
+	ID       envelope.BlobID
+	Channel  int64
+	Account  identity.UserID
+	Size     uint64
+	Root     envelope.Hash
+	Position uint64 // of the message that binds it; 0 while staged
+	Disposed bool
+	Created  time.Time
+}

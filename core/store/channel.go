@@ -1,0 +1,167 @@
+package store
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"chancery/core"
+	"chancery/crypto/envelope"
+	"chancery/identity"
+	"chancery/policy"
+)
+
+const insertChannel = `
+INSERT INTO channels (chain, team_id, name, access, capture, recorders, created_by, created_at)
+VALUES ($1, nullif($2, 0::bigint), $3, $4, $5, $6, $7, $8) RETURNING id`
+
+// CreateChannel makes a channel with its first entry.
+func (db *DB) CreateChannel(ctx context.Context, g policy.Grant, c core.NewChannel, first *core.Draft) (number int64, err error) {
+	if err := g.Covers(first.Action, policy.ChannelResource, c.ID.String()); err != nil {
+		return 0, err
+	}
+	recorders := make([][]byte, len(c.Genesis.Recorders))
+	for i := range recorders {
+		recorders[i] = c.Genesis.Recorders[i][:]
+	}
+	err = inTx(ctx, db.app, func(tx pgx.Tx) error {
+		err := tx.QueryRow(ctx, insertChannel, c.ID[:], c.Team, c.Name, string(c.Genesis.Access), string(c.Genesis.Capture),
+			recorders, int64(c.Creator), c.Now).Scan(&number)
+		if err != nil {
+			return err
+		}
+		first.Channel, first.Event.Channel, first.Event.Seq = number, number, first.Placed.Position
+		return db.append(ctx, tx, []*core.Draft{first})
+	})
+	switch {
+	case violates(err, "channels_team_name_unique"):
+		err = &core.Error{Op: string(first.Action), Kind: core.Conflict, Code: "channel.exists", Field: "name", Public: "the team has a channel of that name"}
+	case violates(err, "channels_chain_unique"):
+		err = &core.Error{Op: string(first.Action), Kind: core.Conflict, Code: "channel.exists", Field: "genesis", Public: "this channel exists already"}
+	}
+	return number, err
+}
+
+const channelColumns = `c.id, c.chain, coalesce(c.team_id, 0), c.name, c.access, c.capture, c.recorders, c.archived_at IS NOT NULL`
+
+func scanChannel(row pgx.CollectableRow) (c core.ChannelRow, err error) {
+	var chain, head []byte
+	var recorders [][]byte
+	var position int64
+	err = row.Scan(&c.Number, &chain, &c.Team, &c.Name, &c.Access, &c.Capture, &recorders, &c.Archived, &c.Rank, &position, &head)
+	copy(c.ID[:], chain)
+	copy(c.Head[:], head)
+	c.Position = uint64(position)
+	c.Recorders = make([]envelope.KeyID, len(recorders))
+	for i, r := range recorders {
+		copy(c.Recorders[i][:], r)
+	}
+	return c, err
+}
+
+const newestEntry = ` LEFT JOIN LATERAL (SELECT e.seq, e.head FROM entries e WHERE e.channel_id = c.id ORDER BY e.seq DESC LIMIT 1) newest ON true`
+
+const selectChannel = `SELECT ` + channelColumns + `, 'none', 0, ''::bytea FROM channels c WHERE c.chain = $1`
+
+// Channel finds a channel, without position or rank: those are the room's.
+func (db *DB) Channel(ctx context.Context, id envelope.ChannelID) (core.ChannelRow, bool, error) {
+	return one(ctx, db.app, scanChannel, selectChannel, id[:])
+}
+
+const selectChannels = `SELECT ` + channelColumns + `, coalesce(m.rank, 'none'), coalesce(newest.seq, 0), coalesce(newest.head, '')
+FROM channels c LEFT JOIN channel_members m ON m.channel_id = c.id AND m.account_id = $1 AND m.left_seq IS NULL` + newestEntry + `
+WHERE m.account_id IS NOT NULL
+   OR (c.access = 'public' AND c.team_id IN (SELECT t.team_id FROM team_members t WHERE t.account_id = $1))
+ORDER BY c.team_id NULLS LAST, c.name, c.id`
+
+// Channels are the account's, and the public ones of its teams.
+func (db *DB) Channels(ctx context.Context, account identity.UserID) ([]core.ChannelRow, error) {
+	rows, err := db.app.Query(ctx, selectChannels, int64(account))
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scanChannel)
+}
+
+const selectRecorderChannels = `SELECT ` + channelColumns + `, 'none', coalesce(newest.seq, 0), coalesce(newest.head, '')
+FROM channels c` + newestEntry + ` WHERE $1 = ANY (c.recorders) ORDER BY c.id`
+
+// RecorderChannels are those that a recorder must follow.
+func (db *DB) RecorderChannels(ctx context.Context, recorder envelope.KeyID) ([]core.ChannelRow, error) {
+	rows, err := db.app.Query(ctx, selectRecorderChannels, recorder[:])
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scanChannel)
+}
+
+const selectRank = `SELECT rank FROM channel_members WHERE channel_id = $1 AND account_id = $2 AND left_seq IS NULL`
+
+// Rank is an account's standing in a channel, or none.
+func (db *DB) Rank(ctx context.Context, channel int64, account identity.UserID) (string, error) {
+	rank, found, err := one(ctx, db.app, pgx.RowTo[string], selectRank, channel, int64(account))
+	if !found {
+		rank = "none"
+	}
+	return rank, err
+}
+
+const selectNewest = `SELECT seq, head, recv_us FROM entries WHERE channel_id = $1 ORDER BY seq DESC LIMIT 1`
+
+const countMessages = `SELECT count(*) FROM entries WHERE channel_id = $1 AND kind = 2`
+
+// State reads what a channel's validator is rebuilt from, in one snapshot.
+func (db *DB) State(ctx context.Context, channel int64) (s core.ChannelState, err error) {
+	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err = pgx.BeginTxFunc(ctx, db.app, options, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, selectLinksOnly, channel, int64(0), int64(1)<<40)
+		if err != nil {
+			return err
+		}
+		if s.Links, err = pgx.CollectRows(rows, scanKept); err != nil {
+			return err
+		}
+		var head []byte
+		if err := tx.QueryRow(ctx, selectNewest, channel).Scan(&s.Position, &head, &s.Received); err != nil {
+			return err
+		}
+		copy(s.Head[:], head)
+		if err := tx.QueryRow(ctx, countMessages, channel).Scan(&s.Messages); err != nil {
+			return err
+		}
+		return readCounters(ctx, tx, channel, &s)
+	})
+	return s, err
+}
+
+const selectCounters = `
+SELECT DISTINCT ON (e.device_id) d.key, e.dev_seq, e.hash FROM entries e JOIN devices d ON d.id = e.device_id
+WHERE e.channel_id = $1 AND e.device_id IS NOT NULL ORDER BY e.device_id, e.dev_seq DESC`
+
+const selectRefusals = `SELECT d.key, r.dev_seq FROM refusals r JOIN devices d ON d.id = r.device_id WHERE r.channel_id = $1`
+
+func readCounters(ctx context.Context, tx pgx.Tx, channel int64, s *core.ChannelState) error {
+	s.Counters = map[envelope.KeyID]core.DeviceCounter{}
+	var key, hash []byte
+	var seq int64
+	rows, err := tx.Query(ctx, selectCounters, channel)
+	if err != nil {
+		return err
+	}
+	_, err = pgx.ForEachRow(rows, []any{&key, &seq, &hash}, func() error {
+		s.Counters[envelope.KeyID(key)] = core.DeviceCounter{Seq: uint64(seq), Hash: envelope.Hash(hash)}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	rows, err = tx.Query(ctx, selectRefusals, channel)
+	if err != nil {
+		return err
+	}
+	_, err = pgx.ForEachRow(rows, []any{&key, &seq}, func() error {
+		s.Refusals = append(s.Refusals, envelope.Refusal{Device: envelope.KeyID(key), DeviceSeq: uint64(seq)})
+		return nil
+	})
+	return err
+}

@@ -1,0 +1,113 @@
+package store
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"chancery/core"
+	"chancery/crypto/envelope"
+)
+
+const keptColumns = `e.kind, e.header, e.body, e.sigs, e.body_hash, e.seq, e.recv_us, e.head, e.sealed_salt`
+
+func scanKept(row pgx.CollectableRow) (k core.Kept, err error) {
+	var sigs, payload, head []byte
+	err = row.Scan(&k.Entry.Kind, &k.Entry.Header, &k.Entry.Payload, &sigs, &payload, &k.Position, &k.Received, &head, &k.SealedSalt)
+	if err != nil {
+		return k, err
+	}
+	copy(k.Payload[:], payload)
+	copy(k.Head[:], head)
+	if k.Entry.Payload == nil {
+		k.Entry.Payload = []byte{}
+	}
+	k.Salt = []byte{}
+	return k, envelope.Unmarshal(sigs, &k.Entry.Signatures)
+}
+
+const selectEntries = `SELECT ` + keptColumns + ` FROM entries e WHERE e.channel_id = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3`
+
+const selectLinksOnly = `SELECT ` + keptColumns + ` FROM entries e WHERE e.channel_id = $1 AND e.seq > $2 AND e.kind <> 2 ORDER BY e.seq LIMIT $3`
+
+// Entries is a page in rising order.
+func (db *DB) Entries(ctx context.Context, channel int64, after uint64, limit int, linksOnly bool) ([]core.Kept, error) {
+	sql := selectEntries
+	if linksOnly {
+		sql = selectLinksOnly
+	}
+	rows, err := db.app.Query(ctx, sql, channel, int64(after), int64(limit))
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scanKept)
+}
+
+const selectEntry = `SELECT ` + keptColumns + ` FROM entries e WHERE e.channel_id = $1 AND e.seq = $2`
+
+// Entry finds the entry at a position.
+func (db *DB) Entry(ctx context.Context, channel int64, position uint64) (core.Kept, bool, error) {
+	return one(ctx, db.app, scanKept, selectEntry, channel, int64(position))
+}
+
+const selectEntryByCounter = `SELECT ` + keptColumns + ` FROM entries e JOIN devices d ON d.id = e.device_id
+WHERE e.channel_id = $1 AND d.key = $2 AND e.dev_seq = $3`
+
+// EntryByCounter finds a device's message by its number.
+func (db *DB) EntryByCounter(ctx context.Context, channel int64, device envelope.KeyID, seq uint64) (core.Kept, bool, error) {
+	return one(ctx, db.app, scanKept, selectEntryByCounter, channel, device[:], int64(seq))
+}
+
+const selectEntryByHash = `SELECT ` + keptColumns + ` FROM entries e WHERE e.channel_id = $1 AND e.hash = $2 AND e.kind <> 2`
+
+// EntryByHash finds an entry that is not a message.
+func (db *DB) EntryByHash(ctx context.Context, channel int64, h envelope.Hash) (core.Kept, bool, error) {
+	return one(ctx, db.app, scanKept, selectEntryByHash, channel, h[:])
+}
+
+const selectRefusal = `SELECT r.entry, r.statement FROM refusals r JOIN devices d ON d.id = r.device_id
+WHERE r.channel_id = $1 AND d.key = $2 AND r.dev_seq = $3`
+
+type refusal struct {
+	Entry     []byte
+	Statement []byte
+}
+
+// Refusal finds what was refused under a device's number.
+func (db *DB) Refusal(ctx context.Context, channel int64, device envelope.KeyID, seq uint64) (entry envelope.Hash, statement []byte, found bool, err error) {
+	r, found, err := one(ctx, db.app, pgx.RowToStructByPos[refusal], selectRefusal, channel, device[:], int64(seq))
+	copy(entry[:], r.Entry)
+	return entry, r.Statement, found, err
+}
+
+const insertRefusal = `INSERT INTO refusals (channel_id, device_id, dev_seq, entry, statement)
+SELECT $1, d.id, $3, $4, $5 FROM devices d WHERE d.key = $2`
+
+// AddRefusal consumes a device's number for good.
+func (db *DB) AddRefusal(ctx context.Context, e core.Event, channel int64, r envelope.Refusal, statement []byte) error {
+	return inTx(ctx, db.app, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, insertRefusal, channel, r.Device[:], int64(r.DeviceSeq), r.Entry[:], statement); err != nil {
+			return err
+		}
+		return addRecord(ctx, tx, e)
+	})
+}
+
+const selectWrap = `
+SELECT w.wrap, x.hashes FROM epoch_wraps w JOIN epochs x ON x.channel_id = w.channel_id AND x.n = w.n
+WHERE w.recipient = $1 AND w.channel_id = $2 AND w.n = $3`
+
+type wrapRow struct {
+	Wrap   []byte
+	Hashes []byte
+}
+
+// EpochWrap finds a recipient's own wrap and the hashes of all.
+func (db *DB) EpochWrap(ctx context.Context, channel int64, n uint64, recipient envelope.Hash) ([]byte, []envelope.Hash, bool, error) {
+	r, found, err := one(ctx, db.app, pgx.RowToStructByPos[wrapRow], selectWrap, recipient[:], channel, int64(n))
+	hashes := make([]envelope.Hash, len(r.Hashes)/32)
+	for i := range hashes {
+		copy(hashes[i][:], r.Hashes[32*i:])
+	}
+	return r.Wrap, hashes, found, err
+}

@@ -1,0 +1,113 @@
+package wire
+
+import (
+	"time"
+
+	"chancery/crypto/envelope"
+)
+
+// Login is POST /v1/session: a person signs in through a directory.
+type Login struct {
+	Connector string `json:"connector,omitempty" doc:"which directory; may be left out when there is one"`
+	Username  string `json:"username" maxLength:"256"`
+	Password  string `json:"password" maxLength:"1024"`
+}
+
+// KeyLogin is POST /v1/session/key: a listed service (recorder, auditor's
+// fetcher) signs in by its key.
+type KeyLogin struct {
+	Statement []byte `json:"statement" doc:"envelope.Signed with label login over LoginStatement"`
+}
+
+// LoginStatement is what a key signs to sign in or to bind a session. Audience
+// is the organisation; Nonce comes from POST /v1/session/nonce and works once.
+type LoginStatement struct {
+	_     struct{} `cbor:",toarray"`
+	Org   envelope.OrgID
+	Nonce []byte
+	Role  envelope.Role // empty for a device
+	Key   envelope.KeyID
+}
+
+// Labels of statements that only the API uses.
+const (
+	LabelLogin  = "login"
+	LabelDevice = "device"
+)
+
+// Nonce is the answer to POST /v1/session/nonce.
+type Nonce struct {
+	Nonce []byte         `json:"nonce"`
+	Org   envelope.OrgID `json:"org" doc:"zero while the organisation has no genesis"`
+}
+
+// Session is the answer to a login. Token is sent as "Authorization: Bearer".
+type Session struct {
+	Token     string    `json:"token"`
+	Expires   time.Time `json:"expires"`
+	Person    Person    `json:"person"`
+	LastLogin time.Time `json:"last_login,omitzero"`
+}
+
+// BindDevice is PUT /v1/session/device: a live device proves that the session
+// is its own. Content can't be asked for before.
+type BindDevice struct {
+	Statement []byte `json:"statement" doc:"envelope.Signed with label device over LoginStatement"`
+}
+
+// Person is someone with an account. Chain is zero before a first device.
+type Person struct {
+	Account  int64           `json:"account,string" doc:"internal number"`
+	Username string          `json:"username"`
+	Name     string          `json:"name"`
+	Chain    envelope.UserID `json:"chain"`
+	Roles    []string        `json:"roles"`
+	Device   envelope.KeyID  `json:"device" doc:"the session's device; zero before it is bound"`
+	Disabled bool            `json:"disabled"`
+}
+
+// People is GET /v1/people.
+type People struct {
+	People []Person `json:"people"`
+}
+
+// Chain is a whole chain: its entries, oldest first, each an encoded
+// envelope.Entry.
+type Chain struct {
+	Entries [][]byte `json:"entries"`
+}
+
+// NewChain is PUT /v1/people/me/chain and POST /v1/org: a genesis. Wrap is the
+// user seed sealed to the first device; empty for an organisation.
+type NewChain struct {
+	Entry []byte `json:"entry"`
+	Wrap  []byte `json:"wrap,omitempty"`
+}
+
+// NewLink is POST /v1/people/me/chain and POST /v1/org/links.
+type NewLink struct {
+	Entry []byte `json:"entry"`
+	Wrap  []byte `json:"wrap,omitempty" doc:"the user seed sealed to the added device"`
+}
+
+// Device is a device that waits for approval, or one of the chain.
+// The approving device fills Proposal and Wrap; the new one signs and posts it.
+type Device struct {
+	Key       envelope.KeyID `json:"key"`
+	Name      string         `json:"name" maxLength:"100"`
+	Public    []byte         `json:"public" doc:"Ed25519 public key"`
+	Recipient []byte         `json:"recipient"`
+	Approved  bool           `json:"approved"`
+	Proposal  []byte         `json:"proposal,omitempty" doc:"the half-signed device_add entry"`
+	Wrap      []byte         `json:"wrap,omitempty"`
+}
+
+// Devices is GET /v1/devices: the caller's own.
+type Devices struct {
+	Devices []Device `json:"devices"`
+}
+
+// Wrap is a sealed seed.
+type Wrap struct {
+	Wrap []byte `json:"wrap"`
+}
