@@ -244,6 +244,13 @@ CREATE TABLE log_hashes (
     hash bytea NOT NULL CONSTRAINT log_hashes_size CHECK (length(hash) = 32)
 );
 
+-- Ids of records that the sequencer passed over and that may still commit: pairs of first and last.
+CREATE TABLE log_open (
+    only_one boolean PRIMARY KEY DEFAULT true CONSTRAINT log_open_only_one CHECK (only_one),
+    ids bigint[] NOT NULL
+);
+INSERT INTO log_open (ids) VALUES ('{}');
+
 CREATE TABLE checkpoints (
     size bigint PRIMARY KEY,
     note text NOT NULL,
@@ -269,7 +276,7 @@ GRANT INSERT ON organisation, accounts, external_identities, lockouts, sessions,
     channels, channel_members, entries, refusals, epochs, epoch_wraps, blobs, records, record_positions, log_hashes,
     checkpoints, policies TO chancery_app;
 GRANT UPDATE (username, display_name, roles, groups, chain, source, fresh_at, disabled_at, last_login) ON accounts TO chancery_app;
-GRANT UPDATE ON lockouts, generations TO chancery_app;
+GRANT UPDATE ON lockouts, generations, log_open TO chancery_app;
 GRANT UPDATE (device, active_at, revoked_at, token_hash) ON sessions TO chancery_app;
 GRANT UPDATE (state, proposal, wrap, approved_at) ON devices TO chancery_app;
 GRANT UPDATE (archived_at) ON channels TO chancery_app;

@@ -69,14 +69,21 @@ func (l *lead) Close() error {
 
 const selectTree = `SELECT count(*), coalesce(max(record_id), 0) FROM record_positions`
 
-func (l *lead) State(ctx context.Context) (record.Tree, error) {
-	var t record.Tree
+const selectOpen = `SELECT ids FROM log_open`
+
+func (l *lead) State(ctx context.Context) (t record.Tree, open []record.Range, err error) {
 	if err := l.conn.QueryRow(ctx, selectTree).Scan(&t.Size, &t.LastID); err != nil {
-		return t, err
+		return t, nil, err
 	}
-	var err error
+	var ids []int64
+	if err := l.conn.QueryRow(ctx, selectOpen).Scan(&ids); err != nil {
+		return t, nil, err
+	}
+	for i := 0; i+1 < len(ids); i += 2 {
+		open = append(open, record.Range{From: ids[i], To: ids[i+1]})
+	}
 	t.Root, err = tlog.TreeRoot(t.Size, l)
-	return t, err
+	return t, open, err
 }
 
 const selectHashes = `SELECT h.hash FROM unnest($1::bigint[]) WITH ORDINALITY AS x (i, n) JOIN log_hashes h ON h.i = x.i ORDER BY x.n`
@@ -172,6 +179,8 @@ const insertPositions = `INSERT INTO record_positions (idx, record_id) SELECT i,
 
 const insertHashes = `INSERT INTO log_hashes (i, hash) SELECT $1 + x.n - 1, x.h FROM unnest($2::bytea[]) WITH ORDINALITY AS x (h, n)`
 
+const saveOpen = `UPDATE log_open SET ids = $1`
+
 func (l *lead) Append(ctx context.Context, b *record.Batch) error {
 	index, id, hashes := make([]int64, len(b.Records)), make([]int64, len(b.Records)), make([][]byte, len(b.Hashes))
 	for i, r := range b.Records {
@@ -179,6 +188,10 @@ func (l *lead) Append(ctx context.Context, b *record.Batch) error {
 	}
 	for i := range b.Hashes {
 		hashes[i] = b.Hashes[i][:]
+	}
+	open := make([]int64, 0, 2*len(b.Open))
+	for _, r := range b.Open {
+		open = append(open, r.From, r.To)
 	}
 	return pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
 		if err := l.assert(ctx, tx); err != nil {
@@ -188,7 +201,10 @@ func (l *lead) Append(ctx context.Context, b *record.Batch) error {
 		if _, err := tx.Exec(ctx, insertPositions, index, id); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, insertHashes, b.FirstHash, hashes)
+		if _, err := tx.Exec(ctx, insertHashes, b.FirstHash, hashes); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, saveOpen, open)
 		return err
 	})
 }

@@ -1,0 +1,128 @@
+package coretest
+
+import (
+	"time"
+
+	"chancery/core/wire"
+	"chancery/crypto/chain"
+	"chancery/crypto/envelope"
+	"chancery/crypto/seal"
+)
+
+// Channel is a channel as its members follow it.
+type Channel struct {
+	s     *Server
+	ID    envelope.ChannelID
+	State *chain.Channel
+	Key   seal.EpochKey
+}
+
+// view reads the chains that a channel refers to.
+type view struct {
+	org   *chain.Org
+	users map[envelope.UserID]*chain.User
+}
+
+func (v *view) Org() *chain.Org { return v.org }
+
+func (v *view) User(id envelope.UserID) (*chain.User, bool) { u, ok := v.users[id]; return u, ok }
+
+// Open creates a channel with an epoch for its owner and the other members.
+func (p *Person) Open(team int64, name string, capture envelope.Capture, recorders []envelope.KeyID, others ...*Person) *Channel {
+	s := p.s
+	s.T.Helper()
+	v := &view{org: s.Org(), users: map[envelope.UserID]*chain.User{p.User: p.Chain}}
+	for _, o := range others {
+		v.users[o.User] = o.Chain
+	}
+	body := envelope.ChannelGenesisBody{
+		Access: envelope.AccessPrivate, Capture: capture, Recorders: recorders, History: envelope.HistorySinceJoin, Lifetime: 7 * 24 * 3600,
+		OrgSeq: v.org.Seq(), OrgHead: v.org.Head(), UserSeq: p.Chain.Seq(), UserHead: p.Chain.Head(), Nonce: nonce(),
+	}
+	e := p.link(&envelope.Link{Version: envelope.Version, Org: v.org.ID(), Type: envelope.ChannelGenesis, Body: envelope.Marshal(&body)})
+	receipt, err := s.CreateChannel(s.T.Context(), p.P, wire.NewChannel{Team: team, Name: name, Genesis: envelope.Marshal(e)})
+	s.Must(err)
+	c := &Channel{s: s, ID: envelope.ChannelID(envelope.ChainOf(e.Header))}
+	first := c.placed(e, receipt)
+	c.State, err = chain.NewChannel(v, first)
+	s.Must(err)
+	for _, o := range others {
+		c.Add(p, o)
+	}
+	c.Rotate(p, envelope.CauseStart)
+	return c
+}
+
+// placed is the entry as the receipt says it stands.
+func (c *Channel) placed(e *envelope.Entry, receipt []byte) *envelope.Placed {
+	c.s.T.Helper()
+	r, err := envelope.OpenStatement[envelope.Receipt](receipt, envelope.LabelReceipt, c.s.Receipt.Public())
+	c.s.Must(err)
+	return &envelope.Placed{Position: r.Position, Received: r.Received, Head: r.Head, Entry: *e, Payload: envelope.SumBytes(e.Payload), Salt: []byte{}}
+}
+
+// Place puts an entry in and follows it.
+func (c *Channel) Place(p *Person, in wire.NewEntry) {
+	c.s.T.Helper()
+	receipt, err := c.s.Place(c.s.T.Context(), p.P, c.ID, in)
+	c.s.Must(err)
+	e, err := envelope.ParseEntry(in.Entry)
+	c.s.Must(err)
+	c.s.Must(c.State.Apply(c.placed(e, receipt)))
+}
+
+// Link makes the next link of the channel's chain.
+func (c *Channel) Link(p *Person, t envelope.LinkType, body any) *envelope.Entry {
+	return p.link(&envelope.Link{
+		Version: envelope.Version, Org: c.State.Org(), Chain: envelope.Hash(c.ID), Seq: c.State.Seq() + 1, Prev: c.State.Head(),
+		Type: t, Body: envelope.Marshal(body),
+	})
+}
+
+// Add makes someone a member.
+func (c *Channel) Add(p, who *Person) {
+	c.s.T.Helper()
+	next := uint64(1)
+	if newest, ok := c.State.Newest(); ok {
+		next = newest.N + 1
+	}
+	body := envelope.AddBody{User: who.User, UserSeq: who.Chain.Seq(), UserHead: who.Chain.Head(), Rank: envelope.RankMember, HistoryFrom: next}
+	c.Place(p, wire.NewEntry{Entry: envelope.Marshal(c.Link(p, envelope.MemberAdd, &body))})
+}
+
+// Rotate starts an epoch.
+func (c *Channel) Rotate(p *Person, cause envelope.Cause) {
+	s := c.s
+	s.T.Helper()
+	recipients, err := c.State.Recipients()
+	s.Must(err)
+	epoch := seal.Epoch{Org: c.State.Org(), Channel: c.ID, N: 1}
+	body := envelope.EpochBody{Cause: cause, History: envelope.HistorySinceJoin, NotAfter: time.Now().Add(time.Hour).UnixMicro()}
+	if newest, ok := c.State.Newest(); ok {
+		epoch.N, body.PrevCommit = newest.N+1, newest.Body.SeedCommit
+	}
+	seed := seal.NewSeed()
+	wraps, err := seal.WrapAll(seed, epoch, recipients)
+	s.Must(err)
+	body.N, body.MembersRoot, body.WrapsRoot, body.SeedCommit = epoch.N, wraps.MembersRoot, wraps.WrapsRoot, wraps.SeedCommit
+	e := c.Link(p, envelope.EpochStart, &body)
+	c.Place(p, wire.NewEntry{Entry: envelope.Marshal(e), Wraps: wraps.Files})
+	epoch.Link, epoch.Commit = e.Hash(), wraps.SeedCommit
+	c.Key = seed.Key(epoch)
+}
+
+// Seal makes a message that the person's device could post next.
+func (c *Channel) Seal(p *Person, text string) wire.NewEntry {
+	c.s.T.Helper()
+	newest, _ := c.State.Newest()
+	last := c.State.Counter(p.Key.ID())
+	h := envelope.Header{
+		Version: envelope.Version, Org: c.State.Org(), Channel: c.ID, Epoch: newest.N, EpochLink: newest.Link,
+		User: p.User, Device: p.Key.ID(), DeviceSeq: last.Seq + 1, DevicePrev: last.Hash,
+		Seen: envelope.Ref{Position: c.State.Position, Hash: c.State.Top}, Time: time.Now().UnixMicro(), Kind: envelope.Post,
+		ID: envelope.MessageID(nonce()),
+	}
+	e, salt, err := seal.Seal(c.Key, h, envelope.Body{Text: text}, p.Key)
+	c.s.Must(err)
+	return wire.NewEntry{Entry: envelope.Marshal(e), Salt: salt[:]}
+}

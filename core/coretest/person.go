@@ -1,0 +1,153 @@
+package coretest
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	"chancery/core/wire"
+	"chancery/crypto/chain"
+	"chancery/crypto/envelope"
+	"chancery/crypto/seal"
+	"chancery/identity"
+)
+
+// Person is someone with a session and a device of their own.
+type Person struct {
+	s     *Server
+	Token string
+	P     identity.Principal
+	Key   *seal.SigningKey
+	User  envelope.UserID
+	Chain *chain.User
+	Seed  seal.UserSeed
+}
+
+// Found starts the organisation, by an administrator who is returned. Capture
+// is the least that channels may have.
+func (s *Server) Found(capture envelope.Capture) *Person {
+	s.T.Helper()
+	admin := s.SignIn("admins.ann")
+	body := envelope.OrgGenesisBody{
+		Name: "Test", Suite: envelope.SuiteAge, Roots: [][]byte{s.Root.Public()}, Threshold: 1, Capture: capture, Nonce: nonce(),
+	}
+	s.Must(s.StartOrg(s.T.Context(), admin.P, s.rootLink(envelope.OrgGenesis, &body)))
+	s.List(admin, envelope.Party{Role: envelope.RoleReceipt, Name: "server", Key: s.Receipt.Public()})
+	return admin
+}
+
+// List has the root list a party.
+func (s *Server) List(admin *Person, p envelope.Party) {
+	s.T.Helper()
+	s.Must(s.AddOrgLink(s.T.Context(), admin.P, s.rootLink(envelope.OrgList, &p)))
+}
+
+// rootLink is the next link of the organisation's chain, signed by the root.
+func (s *Server) rootLink(t envelope.LinkType, body any) []byte {
+	s.T.Helper()
+	l := envelope.Link{Version: envelope.Version, Type: t, Body: envelope.Marshal(body), Key: envelope.KeyOf(s.Root.Public()), Time: time.Now().UnixMicro()}
+	if t != envelope.OrgGenesis {
+		org := s.Org()
+		l.Org, l.Chain, l.Seq, l.Prev = org.ID(), envelope.Hash(org.ID()), org.Seq()+1, org.Head()
+	}
+	e := &envelope.Entry{Kind: envelope.KindLink, Header: envelope.Marshal(&l), Payload: []byte{}}
+	sig, err := s.Root.Sign(envelope.SigningInput(e.Kind, envelope.SumBytes(e.Header), envelope.SumBytes(nil)))
+	s.Must(err)
+	e.Attach(envelope.Signature{Key: l.Key, Bytes: sig})
+	return envelope.Marshal(e)
+}
+
+// Org is the organisation's chain as the database has it.
+func (s *Server) Org() *chain.Org {
+	s.T.Helper()
+	links, err := s.DB.OrgLinks(s.T.Context())
+	s.Must(err)
+	var org *chain.Org
+	for i, b := range links {
+		e, err := envelope.ParseEntry(b)
+		s.Must(err)
+		if i == 0 {
+			org, err = chain.NewOrg(e)
+		} else {
+			err = org.Apply(e)
+		}
+		s.Must(err)
+	}
+	return org
+}
+
+// SignIn signs someone in. The part of the name before a dot is their group.
+func (s *Server) SignIn(name string) *Person {
+	s.T.Helper()
+	session, err := s.Login(s.T.Context(), wire.Login{Username: name, Password: "right"})
+	s.Must(err)
+	p := &Person{s: s, Token: session.Token}
+	p.refresh()
+	return p
+}
+
+func (p *Person) refresh() {
+	p.s.T.Helper()
+	var err error
+	p.P, err = p.s.Authenticate(p.s.T.Context(), p.Token)
+	p.s.Must(err)
+}
+
+// Join signs someone in and makes the session a first device of theirs.
+func (s *Server) Join(name string) *Person {
+	s.T.Helper()
+	p := s.SignIn(name)
+	p.Enrol()
+	return p
+}
+
+// Enrol starts the person's chain with a first device and binds the session.
+func (p *Person) Enrol() {
+	s := p.s
+	s.T.Helper()
+	var err error
+	p.Key, err = seal.GenerateSigningKey(rand.Reader)
+	s.Must(err)
+	device, err := seal.GenerateIdentity(rand.Reader)
+	s.Must(err)
+	p.Seed = seal.NewUserSeed()
+	user, err := seal.UserIdentity(p.Seed)
+	s.Must(err)
+	org := s.Org()
+	wrap, err := seal.WrapUserSeed(p.Seed, seal.UserSeedContext{Org: org.ID(), Device: p.Key.ID(), Generation: 1}, device.Recipient())
+	s.Must(err)
+	body := envelope.UserGenesisBody{
+		Suite: envelope.SuiteAge, Recipient: user.Recipient(), Nonce: nonce(),
+		Device: envelope.DeviceBody{Name: "laptop", Key: p.Key.Public(), Recipient: device.Recipient(), Wrap: envelope.SumBytes(wrap)},
+	}
+	e := p.link(&envelope.Link{Version: envelope.Version, Org: org.ID(), Type: envelope.UserGenesis, Body: envelope.Marshal(&body)})
+	p.Chain, err = chain.NewUser(org, e)
+	s.Must(err)
+	p.User = p.Chain.ID()
+	s.Must(s.StartUser(s.T.Context(), p.P, wire.NewChain{Entry: envelope.Marshal(e), Wrap: wrap}))
+	p.refresh()
+	s.Must(s.BindDevice(s.T.Context(), p.P, wire.BindDevice{Statement: p.proof(s.T.Context())}))
+	p.refresh()
+}
+
+func (p *Person) proof(ctx context.Context) []byte {
+	n, err := p.s.Nonce(ctx)
+	p.s.Must(err)
+	b, err := seal.SignStatement(wire.LabelDevice, &wire.LoginStatement{Org: n.Org, Nonce: n.Nonce, Key: p.Key.ID()}, p.Key)
+	p.s.Must(err)
+	return b
+}
+
+// link signs a link by the person's device.
+func (p *Person) link(l *envelope.Link) *envelope.Entry {
+	l.User, l.Key, l.Time = p.User, p.Key.ID(), time.Now().UnixMicro()
+	e := &envelope.Entry{Kind: envelope.KindLink, Header: envelope.Marshal(l), Payload: []byte{}}
+	seal.SignEntry(e, p.Key)
+	return e
+}
+
+func nonce() []byte {
+	b := make([]byte, 16)
+	_, _ = rand.Read(b)
+	return b
+}

@@ -1,0 +1,189 @@
+package coretest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"chancery/core"
+	"chancery/core/postgres/postgrestest"
+	"chancery/core/store"
+	"chancery/core/vault"
+	"chancery/crypto/envelope"
+	"chancery/crypto/sign"
+	"chancery/identity"
+	"chancery/policy"
+)
+
+// Server is a running service.
+type Server struct {
+	*core.Service
+	T       testing.TB
+	DB      *store.DB
+	URL     string
+	Vault   *vault.Vault
+	Receipt *sign.Key
+	Engine  *policy.Engine
+	Heard   *Listener
+	Root    *sign.Key
+}
+
+// Start runs a server with an empty database until the test ends. The engine
+// is the default policy unless another is given.
+func Start(t testing.TB, engines ...*policy.Engine) *Server {
+	t.Helper()
+	s := &Server{T: t, URL: postgrestest.URL(t), Heard: &Listener{}}
+	var err error
+	s.DB, err = store.Open(t.Context(), s.URL)
+	s.Must(err)
+	t.Cleanup(s.DB.Close)
+	s.Vault, err = vault.Open(vault.Config{Copies: []string{t.TempDir(), t.TempDir()}, Keys: []string{t.TempDir()}, New: true})
+	s.Must(err)
+	t.Cleanup(func() { s.Must(s.Vault.Close()) })
+	s.Receipt, s.Root = s.key(), s.key()
+	s.Engine = engine(t, engines)
+	s.Service = core.New(s.config())
+	s.run()
+	return s
+}
+
+func engine(t testing.TB, given []*policy.Engine) *policy.Engine {
+	t.Helper()
+	if len(given) > 0 {
+		return given[0]
+	}
+	e, err := policy.Load(t.Context(), policy.Default(), policy.Config{Deadline: 10 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func (s *Server) config() core.Config {
+	return core.Config{
+		Store: s.DB, Gate: core.NewGate(s.Engine, s.DB.Record, time.Now), Vault: Salts{s.Vault}, Blobs: &blobs{}, Publisher: s.Heard,
+		Receipts: s.Receipt, Connectors: []identity.PasswordConnector{directory{}},
+		Roles:   map[string]string{"admins": policy.RoleAdmin, "compliance": policy.RoleOfficer, "legal": policy.RoleLegal},
+		Profile: identity.Standard(), Lockout: identity.ThreeIn15(),
+		Held: func(context.Context, int64) (bool, error) { return false, nil },
+		Now:  time.Now, Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+func (s *Server) run() {
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	s.T.Cleanup(func() { stop(); s.Must(<-done) })
+}
+
+// Must fails the test on an error.
+func (s *Server) Must(err error) {
+	s.T.Helper()
+	if err != nil {
+		s.T.Fatal(err)
+	}
+}
+
+func (s *Server) key() *sign.Key {
+	k, err := sign.NewKey(rand.Reader)
+	s.Must(err)
+	return k
+}
+
+// Salts is the vault as the service asks for it.
+type Salts struct{ *vault.Vault }
+
+func (v Salts) Create(c envelope.ChannelID) error { return v.Vault.Create(vault.Channel(c)) }
+
+func (v Salts) SealSalt(c envelope.ChannelID, i uint64, salt [32]byte) ([]byte, error) {
+	return v.Vault.SealSalt(vault.Channel(c), i, salt)
+}
+
+func (v Salts) OpenSalt(c envelope.ChannelID, i uint64, sealed []byte) ([32]byte, bool, error) {
+	salt, err := v.Vault.OpenSalt(vault.Channel(c), i, sealed)
+	if errors.Is(err, vault.ErrPunctured) {
+		return salt, false, nil
+	}
+	return salt, err == nil, err
+}
+
+// directory is the one played part: everybody's password is "right", and the
+// name before a dot is the group.
+type directory struct{}
+
+func (directory) Name() string { return "test" }
+func (directory) Kind() string { return "test" }
+
+func (directory) Authenticate(_ context.Context, username, password string) (identity.Claims, error) {
+	if password != "right" {
+		return identity.Claims{}, identity.ErrCredentials
+	}
+	group, _, _ := bytes.Cut([]byte(username), []byte("."))
+	now := time.Now()
+	return identity.Claims{
+		Connector: "test", Issuer: "test", Subject: "id-of-" + username, Kind: identity.EntryUUID, Username: username, DisplayName: username,
+		Groups: []identity.Group{{ID: string(group), Name: string(group)}}, AuthTime: now, Enabled: true, FreshAt: now,
+	}, nil
+}
+
+// Listener keeps what was published.
+type Listener struct {
+	mu      sync.Mutex
+	Entries []envelope.Placed
+	Ended   []identity.SessionID
+}
+
+// Publish implements core.Publisher.
+func (l *Listener) Publish(_ envelope.ChannelID, p *envelope.Placed) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.Entries = append(l.Entries, *p)
+}
+
+// EndSessions implements core.Publisher.
+func (l *Listener) EndSessions(ids []identity.SessionID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.Ended = append(l.Ended, ids...)
+}
+
+// Count is how many entries were published.
+func (l *Listener) Count() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.Entries)
+}
+
+// blobs keeps files in memory.
+type blobs struct {
+	mu   sync.Mutex
+	data map[envelope.BlobID][]byte
+}
+
+func (b *blobs) Put(_ context.Context, id envelope.BlobID, size uint64, _ envelope.Hash, r io.Reader) error {
+	data, err := io.ReadAll(r)
+	if err != nil || uint64(len(data)) != size {
+		return fmt.Errorf("%d bytes of %d: %w", len(data), size, io.ErrUnexpectedEOF)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.data == nil {
+		b.data = map[envelope.BlobID][]byte{}
+	}
+	b.data[id] = data
+	return nil
+}
+
+func (b *blobs) Open(_ context.Context, id envelope.BlobID) (io.ReadCloser, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return io.NopCloser(bytes.NewReader(b.data[id])), nil
+}

@@ -1,0 +1,141 @@
+package core_test
+
+import (
+	"sync"
+	"testing"
+
+	"chancery/core"
+	"chancery/core/coretest"
+	"chancery/core/postgres/postgrestest"
+	"chancery/core/wire"
+	"chancery/crypto/chain"
+	"chancery/crypto/envelope"
+)
+
+func TestMain(m *testing.M) { postgrestest.Main(m) }
+
+// desk is a channel without recorder, with two members.
+func desk(t *testing.T) (*coretest.Server, *coretest.Channel, *coretest.Person, *coretest.Person) {
+	t.Helper()
+	s := coretest.Start(t)
+	admin := s.Found(envelope.CaptureOff)
+	ann, bob := s.Join("members.ann"), s.Join("members.bob")
+	team, err := s.CreateTeam(t.Context(), admin.P, wire.NewTeam{Name: "desk"})
+	s.Must(err)
+	for _, name := range []string{"members.ann", "members.bob"} {
+		s.Must(s.AddTeamMember(t.Context(), admin.P, team.ID, wire.TeamMember{Username: name}))
+	}
+	return s, ann.Open(team.ID, "fx", envelope.CaptureOff, nil, bob), ann, bob
+}
+
+func TestPlace(t *testing.T) {
+	t.Parallel()
+	s, c, ann, bob := desk(t)
+	first := c.Seal(ann, "hello")
+	c.Place(ann, first)
+	c.Place(bob, c.Seal(bob, "hello to you"))
+
+	page, err := s.Entries(t.Context(), bob.P, c.ID, 0, 100, false)
+	s.Must(err)
+	if page.Position != c.State.Position || page.Head != c.State.Top {
+		t.Fatalf("page ends at %d %s, want %d %s", page.Position, page.Head, c.State.Position, c.State.Top)
+	}
+	last, err := envelope.ParsePlaced(page.Entries[len(page.Entries)-1])
+	s.Must(err)
+	if len(last.Salt) != 32 || len(last.Entry.Payload) == 0 {
+		t.Error("a message came without its salt or payload")
+	}
+	if got := s.Heard.Count(); got == 0 {
+		t.Error("nothing was published")
+	}
+}
+
+func TestPlaceTwice(t *testing.T) {
+	t.Parallel()
+	s, c, ann, _ := desk(t)
+	in := c.Seal(ann, "once")
+	first, err := s.Place(t.Context(), ann.P, c.ID, in)
+	s.Must(err)
+	second, err := s.Place(t.Context(), ann.P, c.ID, in)
+	s.Must(err)
+	if string(first) != string(second) {
+		t.Error("the same entry got another receipt")
+	}
+	other := c.Seal(ann, "another text under the same device number")
+	if _, err := s.Place(t.Context(), ann.P, c.ID, other); core.KindOf(err) != core.Conflict {
+		t.Errorf("another entry under a placed number: %v", err)
+	}
+}
+
+// A message whose epoch has passed is refused for good, and its number with it.
+func TestPlaceRefused(t *testing.T) {
+	t.Parallel()
+	s, c, ann, bob := desk(t)
+	stale := c.Seal(bob, "sealed in the old epoch")
+	c.Rotate(ann, envelope.CauseDemand)
+	_, err := s.Place(t.Context(), bob.P, c.ID, stale)
+	e, ok := err.(*core.Error)
+	if !ok || e.Kind != core.Stale || len(e.Refusal) == 0 {
+		t.Fatalf("stale message: %v, want a signed refusal", err)
+	}
+	r, err := envelope.OpenStatement[envelope.Refusal](e.Refusal, envelope.LabelRefusal, s.Receipt.Public())
+	s.Must(err)
+	if r.Code != string(chain.EpochNotCurrent) || r.DeviceSeq != 1 {
+		t.Errorf("refusal %+v", r)
+	}
+	again, err := s.Place(t.Context(), bob.P, c.ID, stale)
+	if e, ok := err.(*core.Error); !ok || string(e.Refusal) != string(envelope.Marshal(mustSigned(t, e.Refusal))) || again != nil {
+		t.Errorf("the same entry again: %v", err)
+	}
+}
+
+func mustSigned(t *testing.T, b []byte) *envelope.Signed {
+	t.Helper()
+	s, err := envelope.ParseSigned(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Strangers are told the same of a channel that exists and of one that does not.
+func TestStrangerSeesNothing(t *testing.T) {
+	t.Parallel()
+	s, c, ann, _ := desk(t)
+	eve := s.Join("members.eve")
+	_, real := s.Entries(t.Context(), eve.P, c.ID, 0, 10, false)
+	_, none := s.Entries(t.Context(), eve.P, envelope.ChannelID{1}, 0, 10, false)
+	if core.KindOf(real) != core.NotFound || real.Error() != none.Error() {
+		t.Errorf("%v, and of nothing %v", real, none)
+	}
+	in := c.Seal(ann, "ann's own message")
+	if _, err := s.Place(t.Context(), eve.P, c.ID, in); core.KindOf(err) != core.NotFound {
+		t.Errorf("placing somebody else's entry: %v", err)
+	}
+}
+
+// Two members that write at once get positions without gap or double.
+func TestPlaceTogether(t *testing.T) {
+	t.Parallel()
+	s, c, ann, bob := desk(t)
+	var g sync.WaitGroup
+	for _, p := range []*coretest.Person{ann, bob} {
+		in := c.Seal(p, "at once")
+		g.Go(func() {
+			if _, err := s.Place(t.Context(), p.P, c.ID, in); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	g.Wait()
+	page, err := s.Entries(t.Context(), ann.P, c.ID, c.State.Position, 10, false)
+	s.Must(err)
+	if len(page.Entries) != 2 {
+		t.Fatalf("%d entries", len(page.Entries))
+	}
+	for _, b := range page.Entries {
+		p, err := envelope.ParsePlaced(b)
+		s.Must(err)
+		s.Must(c.State.Apply(p))
+	}
+}
