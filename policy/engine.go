@@ -101,3 +101,13 @@ func (e *Engine) ask(ctx context.Context, q *Question) (Decision, *generation, e
 	d, err := by.answer(ctx, q)
 	return d, by, err
 }
+
+// Current tells the number and digest of the bundle that decides now, zero when
+// there is none.
+func (e *Engine) Current() (number uint64, digest string) {
+	if e == nil || e.current.Load() == nil {
+		return 0, ""
+	}
+	by := e.current.Load()
+	return by.number, by.digest
+}

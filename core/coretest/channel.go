@@ -35,12 +35,10 @@ func (p *Person) Open(team int64, name string, capture envelope.Capture, recorde
 	for _, o := range others {
 		v.users[o.User] = o.Chain
 	}
-	body := envelope.ChannelGenesisBody{
-		Access: envelope.AccessPrivate, Capture: capture, Recorders: recorders, History: envelope.HistorySinceJoin, Lifetime: 7 * 24 * 3600,
-		OrgSeq: v.org.Seq(), OrgHead: v.org.Head(), UserSeq: p.Chain.Seq(), UserHead: p.Chain.Head(), Nonce: nonce(),
-	}
-	e := p.link(&envelope.Link{Version: envelope.Version, Org: v.org.ID(), Type: envelope.ChannelGenesis, Body: envelope.Marshal(&body)})
-	receipt, err := s.CreateChannel(s.T.Context(), p.P, wire.NewChannel{Team: team, Name: name, Genesis: envelope.Marshal(e)})
+	raw := p.genesis(v.org, capture, recorders)
+	e, err := envelope.ParseEntry(raw)
+	s.Must(err)
+	receipt, err := s.CreateChannel(s.T.Context(), p.P, wire.NewChannel{Team: team, Name: name, Genesis: raw})
 	s.Must(err)
 	c := &Channel{s: s, ID: envelope.ChannelID(envelope.ChainOf(e.Header))}
 	first := c.placed(e, receipt)
@@ -51,6 +49,19 @@ func (p *Person) Open(team int64, name string, capture envelope.Capture, recorde
 	}
 	c.Rotate(p, envelope.CauseStart)
 	return c
+}
+
+// ChannelGenesis starts a private channel without recorders, each time another.
+func (p *Person) ChannelGenesis(capture envelope.Capture) []byte {
+	return p.genesis(p.s.Org(), capture, nil)
+}
+
+func (p *Person) genesis(org *chain.Org, capture envelope.Capture, recorders []envelope.KeyID) []byte {
+	body := envelope.ChannelGenesisBody{
+		Access: envelope.AccessPrivate, Capture: capture, Recorders: recorders, History: envelope.HistorySinceJoin, Lifetime: 7 * 24 * 3600,
+		OrgSeq: org.Seq(), OrgHead: org.Head(), UserSeq: p.Chain.Seq(), UserHead: p.Chain.Head(), Nonce: nonce(),
+	}
+	return envelope.Marshal(p.link(&envelope.Link{Version: envelope.Version, Org: org.ID(), Type: envelope.ChannelGenesis, Body: envelope.Marshal(&body)}))
 }
 
 // placed is the entry as the receipt says it stands.

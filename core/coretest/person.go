@@ -28,22 +28,28 @@ type Person struct {
 func (s *Server) Found(capture envelope.Capture) *Person {
 	s.T.Helper()
 	admin := s.SignIn("admins.ann")
-	body := envelope.OrgGenesisBody{
-		Name: "Test", Suite: envelope.SuiteAge, Roots: [][]byte{s.Root.Public()}, Threshold: 1, Capture: capture, Nonce: nonce(),
-	}
-	s.Must(s.StartOrg(s.T.Context(), admin.P, s.rootLink(envelope.OrgGenesis, &body)))
+	s.Must(s.StartOrg(s.T.Context(), admin.P, s.orgGenesis(capture)))
 	s.List(admin, envelope.Party{Role: envelope.RoleReceipt, Name: "server", Key: s.Receipt.Public()})
 	return admin
+}
+
+// OrgGenesis is a genesis of an organisation, each time another.
+func (s *Server) OrgGenesis() []byte { return s.orgGenesis(envelope.CaptureOff) }
+
+func (s *Server) orgGenesis(capture envelope.Capture) []byte {
+	return s.RootLink(envelope.OrgGenesis, &envelope.OrgGenesisBody{
+		Name: "Test", Suite: envelope.SuiteAge, Roots: [][]byte{s.Root.Public()}, Threshold: 1, Capture: capture, Nonce: nonce(),
+	})
 }
 
 // List has the root list a party.
 func (s *Server) List(admin *Person, p envelope.Party) {
 	s.T.Helper()
-	s.Must(s.AddOrgLink(s.T.Context(), admin.P, s.rootLink(envelope.OrgList, &p)))
+	s.Must(s.AddOrgLink(s.T.Context(), admin.P, s.RootLink(envelope.OrgList, &p)))
 }
 
-// rootLink is the next link of the organisation's chain, signed by the root.
-func (s *Server) rootLink(t envelope.LinkType, body any) []byte {
+// RootLink is the next link of the organisation's chain, signed by the root.
+func (s *Server) RootLink(t envelope.LinkType, body any) []byte {
 	s.T.Helper()
 	l := envelope.Link{Version: envelope.Version, Type: t, Body: envelope.Marshal(body), Key: envelope.KeyOf(s.Root.Public()), Time: time.Now().UnixMicro()}
 	if t != envelope.OrgGenesis {
@@ -105,32 +111,62 @@ func (s *Server) Join(name string) *Person {
 func (p *Person) Enrol() {
 	s := p.s
 	s.T.Helper()
-	var err error
-	p.Key, err = seal.GenerateSigningKey(rand.Reader)
-	s.Must(err)
-	device, err := seal.GenerateIdentity(rand.Reader)
-	s.Must(err)
+	s.Must(s.StartUser(s.T.Context(), p.P, p.Genesis()))
+	p.refresh()
+	s.Must(s.BindDevice(s.T.Context(), p.P, wire.BindDevice{Statement: p.Proof(s.T.Context())}))
+	p.refresh()
+}
+
+// Genesis makes the person's keys and the start of their chain.
+func (p *Person) Genesis() wire.NewChain {
+	s := p.s
+	s.T.Helper()
 	p.Seed = seal.NewUserSeed()
 	user, err := seal.UserIdentity(p.Seed)
 	s.Must(err)
 	org := s.Org()
-	wrap, err := seal.WrapUserSeed(p.Seed, seal.UserSeedContext{Org: org.ID(), Device: p.Key.ID(), Generation: 1}, device.Recipient())
-	s.Must(err)
-	body := envelope.UserGenesisBody{
-		Suite: envelope.SuiteAge, Recipient: user.Recipient(), Nonce: nonce(),
-		Device: envelope.DeviceBody{Name: "laptop", Key: p.Key.Public(), Recipient: device.Recipient(), Wrap: envelope.SumBytes(wrap)},
-	}
+	var device envelope.DeviceBody
+	var wrap []byte
+	p.Key, device, wrap = p.device("laptop", org.ID())
+	body := envelope.UserGenesisBody{Suite: envelope.SuiteAge, Recipient: user.Recipient(), Nonce: nonce(), Device: device}
 	e := p.link(&envelope.Link{Version: envelope.Version, Org: org.ID(), Type: envelope.UserGenesis, Body: envelope.Marshal(&body)})
 	p.Chain, err = chain.NewUser(org, e)
 	s.Must(err)
 	p.User = p.Chain.ID()
-	s.Must(s.StartUser(s.T.Context(), p.P, wire.NewChain{Entry: envelope.Marshal(e), Wrap: wrap}))
-	p.refresh()
-	s.Must(s.BindDevice(s.T.Context(), p.P, wire.BindDevice{Statement: p.proof(s.T.Context())}))
-	p.refresh()
+	return wire.NewChain{Entry: envelope.Marshal(e), Wrap: wrap}
 }
 
-func (p *Person) proof(ctx context.Context) []byte {
+// device makes a device's keys, with the person's seed sealed to it.
+func (p *Person) device(name string, org envelope.OrgID) (*seal.SigningKey, envelope.DeviceBody, []byte) {
+	s := p.s
+	s.T.Helper()
+	key, err := seal.GenerateSigningKey(rand.Reader)
+	s.Must(err)
+	identity, err := seal.GenerateIdentity(rand.Reader)
+	s.Must(err)
+	wrap, err := seal.WrapUserSeed(p.Seed, seal.UserSeedContext{Org: org, Device: key.ID(), Generation: 1}, identity.Recipient())
+	s.Must(err)
+	return key, envelope.DeviceBody{Name: name, Key: key.Public(), Recipient: identity.Recipient(), Wrap: envelope.SumBytes(wrap)}, wrap
+}
+
+// SecondDevice enters another device of the person and makes the link that
+// both devices sign.
+func (p *Person) SecondDevice() wire.NewLink {
+	s := p.s
+	s.T.Helper()
+	org := s.Org().ID()
+	key, body, wrap := p.device("phone", org)
+	s.Must(s.AskForDevice(s.T.Context(), p.P, wire.Device{Key: key.ID(), Name: body.Name, Public: body.Key, Recipient: body.Recipient}))
+	e := p.link(&envelope.Link{
+		Version: envelope.Version, Org: org, Chain: envelope.Hash(p.User), Seq: p.Chain.Seq() + 1, Prev: p.Chain.Head(),
+		Type: envelope.DeviceAdd, Body: envelope.Marshal(&body),
+	})
+	seal.SignEntry(e, key)
+	return wire.NewLink{Entry: envelope.Marshal(e), Wrap: wrap}
+}
+
+// Proof binds a session to the person's device.
+func (p *Person) Proof(ctx context.Context) []byte {
 	n, err := p.s.Nonce(ctx)
 	p.s.Must(err)
 	b, err := seal.SignStatement(wire.LabelDevice, &wire.LoginStatement{Org: n.Org, Nonce: n.Nonce, Key: p.Key.ID()}, p.Key)

@@ -49,9 +49,34 @@ func Start(t testing.TB, engines ...*policy.Engine) *Server {
 	t.Cleanup(func() { s.Must(s.Vault.Close()) })
 	s.Receipt, s.Root = s.key(), s.key()
 	s.Engine = engine(t, engines)
-	s.Service = core.New(s.config())
-	s.run()
+	number, digest := s.Engine.Current()
+	s.Must(s.DB.SavePolicy(t.Context(), number, digest))
+	s.Service = s.Again(s.Engine)
 	return s
+}
+
+// Again is another process on the same database and vault.
+func (s *Server) Again(e *policy.Engine) *core.Service {
+	service := core.New(s.config(e))
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- service.Run(ctx) }()
+	s.T.Cleanup(func() { stop(); s.Must(<-done) })
+	return service
+}
+
+// Text asks the database for one text.
+func (s *Server) Text(sql string, args ...any) (text string) {
+	s.T.Helper()
+	s.Must(s.DB.App().QueryRow(s.T.Context(), sql, args...).Scan(&text))
+	return text
+}
+
+// Number asks the database for one number.
+func (s *Server) Number(sql string, args ...any) (n int64) {
+	s.T.Helper()
+	s.Must(s.DB.App().QueryRow(s.T.Context(), sql, args...).Scan(&n))
+	return n
 }
 
 func engine(t testing.TB, given []*policy.Engine) *policy.Engine {
@@ -66,22 +91,15 @@ func engine(t testing.TB, given []*policy.Engine) *policy.Engine {
 	return e
 }
 
-func (s *Server) config() core.Config {
+func (s *Server) config(e *policy.Engine) core.Config {
 	return core.Config{
-		Store: s.DB, Gate: core.NewGate(s.Engine, s.DB.Record, time.Now), Vault: Salts{s.Vault}, Blobs: &blobs{}, Publisher: s.Heard,
+		Store: s.DB, Gate: core.NewGate(e, s.DB.Record, time.Now), Vault: Salts{s.Vault}, Blobs: &blobs{}, Publisher: s.Heard,
 		Receipts: s.Receipt, Connectors: []identity.PasswordConnector{directory{}},
 		Roles:   map[string]string{"admins": policy.RoleAdmin, "compliance": policy.RoleOfficer, "legal": policy.RoleLegal},
 		Profile: identity.Standard(), Lockout: identity.ThreeIn15(),
 		Held: func(context.Context, int64) (bool, error) { return false, nil },
 		Now:  time.Now, Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	}
-}
-
-func (s *Server) run() {
-	ctx, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
-	s.T.Cleanup(func() { stop(); s.Must(<-done) })
 }
 
 // Must fails the test on an error.

@@ -1,0 +1,45 @@
+package api
+
+import (
+	"context"
+
+	"chancery/core/wire"
+	"chancery/crypto/envelope"
+	"chancery/identity"
+	"chancery/policy"
+)
+
+type (
+	findInput struct {
+		Match string `query:"q" maxLength:"256" doc:"start of a user or display name"`
+	}
+	userInput struct {
+		User envelope.UserID `path:"user"`
+	}
+	nameInput struct {
+		Username string `path:"username" maxLength:"256"`
+	}
+)
+
+func (a *API) people() {
+	answers(a, route{method: "GET", path: "/v1/people", action: policy.UserList, summary: "Find people"},
+		func(ctx context.Context, p identity.Principal, in *findInput) (wire.People, error) {
+			return a.Core.People(ctx, p, in.Match)
+		})
+	answers(a, route{method: "GET", path: "/v1/people/{user}/chain", action: policy.UserRead, summary: "A person's chain of devices"},
+		func(ctx context.Context, p identity.Principal, in *userInput) (wire.Chain, error) {
+			return a.Core.UserChain(ctx, p, in.User)
+		})
+	acts(a, route{method: "PUT", path: "/v1/people/me/chain", action: policy.UserChainPublish, summary: "Publish the caller's genesis"},
+		func(ctx context.Context, p identity.Principal, in *chainInput) error {
+			return a.Core.StartUser(ctx, p, in.Body)
+		})
+	acts(a, route{method: "POST", path: "/v1/people/me/chain", action: policy.UserChainPublish, summary: "Publish the caller's next link"},
+		func(ctx context.Context, p identity.Principal, in *linkInput) error {
+			return a.Core.AddDevice(ctx, p, in.Body)
+		})
+	acts(a, route{method: "POST", path: "/v1/accounts/{username}/disable", action: policy.AdminUserDisable, summary: "End an account's use at once"},
+		func(ctx context.Context, p identity.Principal, in *nameInput) error {
+			return a.Core.Disable(ctx, p, identity.Normalize(in.Username))
+		})
+}

@@ -1,0 +1,314 @@
+package core_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"chancery/core"
+	"chancery/core/coretest"
+	"chancery/core/wire"
+	"chancery/crypto/envelope"
+	"chancery/crypto/seal"
+	"chancery/identity"
+	"chancery/policy"
+)
+
+// operation calls one exported method of core.Service as somebody who may, and
+// says which records that makes. The sweeps below find the methods by
+// reflection: one without a case fails.
+type operation struct {
+	call    func(w *world, s *core.Service, p identity.Principal) error
+	records []string // made when it is allowed; none for reading
+	admin   bool     // an administrator calls it
+	open    string   // why nobody is asked: such a method refuses by itself or tells nothing
+}
+
+// world is a server with something of everything.
+type world struct {
+	*coretest.Server
+	admin, ann, bob, newbie *coretest.Person
+	team                    wire.Team
+	desk                    *coretest.Channel
+	blob                    envelope.BlobID
+	waiting                 envelope.KeyID
+	recorder                *seal.SigningKey
+	second                  wire.NewLink
+	lastRecord              int64
+}
+
+func newWorld(t *testing.T) *world {
+	s := coretest.Start(t)
+	w := &world{Server: s, admin: s.Found(envelope.CaptureOff)}
+	w.ann, w.bob, w.newbie = s.Join("members.ann"), s.Join("members.bob"), s.SignIn("members.new")
+	var err error
+	w.team, err = s.CreateTeam(t.Context(), w.admin.P, wire.NewTeam{Name: "desk"})
+	s.Must(err)
+	s.Must(s.AddTeamMember(t.Context(), w.admin.P, w.team.ID, wire.TeamMember{Username: "members.ann"}))
+	w.desk = w.ann.Open(w.team.ID, "fx", envelope.CaptureOff, nil, w.bob)
+	in, key := waitingDevice(t)
+	w.waiting = key
+	s.Must(s.AskForDevice(t.Context(), w.ann.P, in))
+	w.blob, w.second = envelope.BlobID{7}, w.ann.SecondDevice()
+	w.recorder, err = seal.GenerateSigningKey(rand.Reader)
+	s.Must(err)
+	s.List(w.admin, envelope.Party{Role: envelope.RoleRecorder, Name: "rec", Key: w.recorder.Public(), Recipient: []byte("age1pq")})
+	w.lastRecord = w.newestRecord()
+	return w
+}
+
+func waitingDevice(t *testing.T) (wire.Device, envelope.KeyID) {
+	key, err := seal.GenerateSigningKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return wire.Device{Key: key.ID(), Name: "phone", Public: key.Public(), Recipient: []byte("age1pq")}, key.ID()
+}
+
+var operations = map[string]operation{
+	"Run":          {open: "works the queue; takes no request"},
+	"Nonce":        {open: "tells a random number"},
+	"Authenticate": {open: "finds out who asks"},
+	"Login": {records: []string{"adm.account_create", "ses.create"}, call: func(w *world, s *core.Service, _ identity.Principal) error {
+		_, err := s.Login(w.T.Context(), wire.Login{Username: "members.zoe", Password: "right"})
+		return err
+	}},
+	"LoginKey": {records: []string{"ses.create"}, call: loginRecorder},
+	"BindDevice": {records: []string{"ses.bind"}, call: func(w *world, s *core.Service, p identity.Principal) error {
+		return s.BindDevice(w.T.Context(), p, wire.BindDevice{Statement: w.ann.Proof(w.T.Context())})
+	}},
+	"Logout": {records: []string{"ses.end"}, call: func(w *world, s *core.Service, p identity.Principal) error {
+		return s.Logout(w.T.Context(), p)
+	}},
+	"Whoami": {call: func(w *world, s *core.Service, p identity.Principal) error {
+		_, err := s.Whoami(w.T.Context(), p)
+		return err
+	}},
+	"People": {call: func(w *world, s *core.Service, p identity.Principal) error {
+		_, err := s.People(w.T.Context(), p, "")
+		return err
+	}},
+	"Disable": {admin: true, records: []string{"adm.account_disable"}, call: func(w *world, s *core.Service, p identity.Principal) error {
+		return s.Disable(w.T.Context(), p, "members.bob")
+	}},
+	"OrgChain": {call: func(w *world, s *core.Service, p identity.Principal) error {
+		_, err := s.OrgChain(w.T.Context(), p)
+		return err
+	}},
+	"StartOrg": {admin: true, call: func(w *world, s *core.Service, p identity.Principal) error {
+		err := s.StartOrg(w.T.Context(), p, w.OrgGenesis())
+		if core.KindOf(err) == core.Conflict {
+			return nil // there is one: TestStartOrg places the first
+		}
+		return err
+	}},
+	"AddOrgLink": {admin: true, records: []string{"adm.org_link"}, call: func(w *world, s *core.Service, p identity.Principal) error {
+		return s.AddOrgLink(w.T.Context(), p, w.RootLink(envelope.OrgList, &envelope.Party{Role: envelope.RoleSigner, Name: "signer", Key: w.Receipt.Public()}))
+	}},
+	"UserChain": {call: func(w *world, s *core.Service, p identity.Principal) error {
+		_, err := s.UserChain(w.T.Context(), p, w.bob.User)
+		return err
+	}},
+	"StartUser": {records: []string{"key.user_create"}, call: func(w *world, s *core.Service, p identity.Principal) error {
+		if p.Kind == identity.Person {
+			p = w.newbie.P
+		}
+		return s.StartUser(w.T.Context(), p, w.newbie.Genesis())
+	}},
+	"AddDevice": {records: []string{"key.device_add"}, call: func(w *world, s *core.Service, p identity.Principal) error {
+		return s.AddDevice(w.T.Context(), p, w.second)
+	}},
+	"Devices": {call: func(w *world, s *core.Service, p identity.Principal) error {
+		_, err := s.Devices(w.T.Context(), p)
+		return err
+	}},
+	"Device": {call: func(w *world, s *core.Service, p identity.Principal) error {
+		_, err := s.Device(w.T.Context(), p, w.waiting)
+		return err
+	}},
+	"AskForDevice": {records: []string{"key.device_propose"}, call: func(w *world, s *core.Service, p identity.Principal) error {
+		in, _ := waitingDevice(w.T.(*testing.T))
+		return s.AskForDevice(w.T.Context(), p, in)
+	}},
+	"ProposeDevice": {records: []string{"key.device_propose"}, call: func(w *world, s *core.Service, p identity.Principal) error {
+		return s.ProposeDevice(w.T.Context(), p, w.waiting, wire.Device{Proposal: w.OrgGenesis(), Wrap: []byte("wrap")})
+	}},
+	"CreateTeam": {admin: true, records: []string{"chn.team_create"}, call: func(w *world, s *core.Service, p identity.Principal) error {
+		_, err := s.CreateTeam(w.T.Context(), p, wire.NewTeam{Name: "other"})
+		return err
+	}},
+	"Teams": {call: func(w *world, s *core.Service, p identity.Principal) error {
+		_, err := s.Teams(w.T.Context(), p)
+		return err
+	}},
+	"AddTeamMember": {admin: true, records: []string{"chn.team_member"}, call: func(w *world, s *core.Service, p identity.Principal) error {
+		return s.AddTeamMember(w.T.Context(), p, w.team.ID, wire.TeamMember{Username: "members.bob"})
+	}},
+	"CreateChannel": {records: []string{"chn.create"}, call: func(w *world, s *core.Service, p identity.Principal) error {
+		_, err := s.CreateChannel(w.T.Context(), p, wire.NewChannel{Team: w.team.ID, Name: "rates", Genesis: w.ann.ChannelGenesis(envelope.CaptureOff)})
+		return err
+	}},
+	"Channels": {call: func(w *world, s *core.Service, p identity.Principal) error {
+		_, err := s.Channels(w.T.Context(), p)
+		return err
+	}},
+	"Channel": {call: func(w *world, s *core.Service, p identity.Principal) error {
+		_, err := s.Channel(w.T.Context(), p, w.desk.ID)
+		return err
+	}},
+	"Place": {records: []string{"msg.create"}, call: func(w *world, s *core.Service, p identity.Principal) error {
+		_, err := s.Place(w.T.Context(), p, w.desk.ID, w.desk.Seal(w.ann, "hello"))
+		return err
+	}},
+	"Entries": {call: func(w *world, s *core.Service, p identity.Principal) error {
+		_, err := s.Entries(w.T.Context(), p, w.desk.ID, 0, 10, false)
+		return err
+	}},
+	"Subscribe": {call: func(w *world, s *core.Service, p identity.Principal) error {
+		_, err := s.Subscribe(w.T.Context(), p, w.desk.ID, 0)
+		return err
+	}},
+	"Connect": {call: func(w *world, s *core.Service, p identity.Principal) error { return s.Connect(w.T.Context(), p) }},
+	"Typing": {call: func(w *world, s *core.Service, p identity.Principal) error {
+		return s.Typing(w.T.Context(), p, w.desk.ID)
+	}},
+	"EpochWrap": {call: func(w *world, s *core.Service, p identity.Principal) error {
+		_, err := s.EpochWrap(w.T.Context(), p, w.desk.ID, 1)
+		return err
+	}},
+	"Upload": {records: []string{"file.upload"}, call: func(w *world, s *core.Service, p identity.Principal) error {
+		return s.Upload(w.T.Context(), p, w.desk.ID, core.Blob{ID: w.blob, Size: 4}, bytes.NewReader([]byte("file")))
+	}},
+	"Download": {call: func(w *world, s *core.Service, p identity.Principal) error {
+		_, _, err := s.Download(w.T.Context(), p, w.desk.ID, w.blob)
+		if core.KindOf(err) == core.NotFound && p.Kind == identity.Person {
+			return nil // allowed, and nothing bound: the demo downloads one
+		}
+		return err
+	}},
+}
+
+// TestOperationsHaveCases fails for an exported method without a case.
+func TestOperationsHaveCases(t *testing.T) {
+	t.Parallel()
+	methods := reflect.TypeFor[*core.Service]()
+	for i := range methods.NumMethod() {
+		if _, ok := operations[methods.Method(i).Name]; !ok {
+			t.Errorf("core.Service.%s has no case in the sweeps", methods.Method(i).Name)
+		}
+	}
+	for name := range operations {
+		if _, ok := methods.MethodByName(name); !ok {
+			t.Errorf("there is no core.Service.%s", name)
+		}
+	}
+}
+
+// TestDenyAll calls every operation under policies that refuse, and as nobody.
+// Nothing may change but the record of the refusal.
+func TestDenyAll(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	empty := w.Again(&policy.Engine{})
+	for name, o := range operations {
+		if o.open != "" {
+			continue
+		}
+		w.refuses(t, name+" without a policy", o, empty, w.caller(o).P)
+		if name != "Login" && name != "LoginKey" {
+			w.refuses(t, name+" as nobody", o, w.Service, identity.Principal{})
+		}
+	}
+}
+
+func (w *world) caller(o operation) *coretest.Person {
+	if o.admin {
+		return w.admin
+	}
+	return w.ann
+}
+
+func (w *world) refuses(t *testing.T, name string, o operation, s *core.Service, p identity.Principal) {
+	t.Helper()
+	before := w.state()
+	w.lastRecord = w.newestRecord()
+	err := o.call(w, s, p)
+	refusals := []core.Kind{core.Denied, core.NotFound, core.Unavailable, core.Unauthorized}
+	if err == nil || !slices.Contains(refusals, core.KindOf(err)) {
+		t.Errorf("%s: %v, want a refusal", name, err)
+	}
+	if w.state() != before {
+		t.Errorf("%s: changed something", name)
+	}
+	for _, op := range w.recordsSince(t, w.lastRecord) {
+		if op != "pol.deny" {
+			t.Errorf("%s: recorded %s", name, op)
+		}
+	}
+}
+
+// TestAuditAll calls every operation as somebody who may, and expects exactly
+// the records that its case names.
+func TestAuditAll(t *testing.T) {
+	t.Parallel()
+	for name, o := range operations {
+		if o.open != "" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.lastRecord = w.newestRecord()
+			if err := o.call(w, w.Service, w.caller(o).P); err != nil {
+				t.Fatal(err)
+			}
+			if got := w.recordsSince(t, w.lastRecord); !slices.Equal(got, o.records) {
+				t.Errorf("recorded %v, want %v", got, o.records)
+			}
+		})
+	}
+}
+
+func loginRecorder(w *world, s *core.Service, _ identity.Principal) error {
+	n, err := s.Nonce(w.T.Context())
+	if err != nil {
+		return err
+	}
+	claim := wire.LoginStatement{Org: n.Org, Nonce: n.Nonce, Role: envelope.RoleRecorder, Key: w.recorder.ID()}
+	statement, err := seal.SignStatement(wire.LabelLogin, &claim, w.recorder)
+	if err != nil {
+		return err
+	}
+	_, err = s.LoginKey(w.T.Context(), wire.KeyLogin{Statement: statement})
+	return err
+}
+
+// state is a digest of everything that a request could change, but the record
+// and the one-time nonces.
+func (w *world) state() string {
+	return w.Text(`SELECT string_agg(n || md5(t), ' ' ORDER BY n) FROM (
+		SELECT 'accounts' n, coalesce(string_agg(a::text, '' ORDER BY id), '') t FROM accounts a
+		UNION ALL SELECT 'sessions', coalesce(string_agg(s::text, '' ORDER BY id), '') FROM sessions s
+		UNION ALL SELECT 'links', coalesce(string_agg(l::text, '' ORDER BY chain, seq), '') FROM links l
+		UNION ALL SELECT 'devices', coalesce(string_agg(d::text, '' ORDER BY id), '') FROM devices d
+		UNION ALL SELECT 'teams', coalesce(string_agg(m::text, '' ORDER BY team_id, account_id), '') FROM team_members m
+		UNION ALL SELECT 'names', coalesce(string_agg(m::text, '' ORDER BY id), '') FROM teams m
+		UNION ALL SELECT 'channels', coalesce(string_agg(c::text, '' ORDER BY id), '') FROM channels c
+		UNION ALL SELECT 'members', coalesce(string_agg(m::text, '' ORDER BY channel_id, account_id), '') FROM channel_members m
+		UNION ALL SELECT 'entries', coalesce(string_agg(e::text, '' ORDER BY channel_id, seq), '') FROM entries e
+		UNION ALL SELECT 'blobs', coalesce(string_agg(b::text, '' ORDER BY id), '') FROM blobs b
+	) x`)
+}
+
+func (w *world) newestRecord() int64 {
+	return w.Number(`SELECT coalesce(max(id), 0) FROM records`)
+}
+
+func (w *world) recordsSince(t *testing.T, id int64) []string {
+	t.Helper()
+	text := w.Text(`SELECT coalesce(string_agg(op, ' ' ORDER BY id), '') FROM records WHERE id > $1`, id)
+	return strings.Fields(text)
+}
