@@ -8,7 +8,6 @@ import (
 	"chancery/compliance/record"
 	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
-	"chancery/identity"
 	"chancery/policy"
 )
 
@@ -29,22 +28,13 @@ func (x *placing) permit(ctx context.Context, id envelope.ChannelID) error {
 	}
 	_, grant, e, err := x.s.Gate.Permit(ctx, x.p, action, r)
 	if err != nil {
-		return x.hide(err, r)
+		return hideChannel(err, op, "that channel", r)
 	}
 	if !found {
 		return notFound(op, "that channel")
 	}
 	x.draft = &Draft{Channel: row.Number, Grant: grant, Action: action, Resource: r, Event: e.of(what).on(""), Message: x.header}
 	return x.checkSigner()
-}
-
-// hide keeps from a stranger that the channel exists. A member is told which
-// rule refused.
-func (x *placing) hide(err error, r policy.Resource) error {
-	if r.MemberRole == "owner" || r.MemberRole == "moderator" || r.MemberRole == "member" || x.p.Kind == identity.Recorder {
-		return err
-	}
-	return Hide(err, "entry.place", "that channel")
 }
 
 func (x *placing) facts(ctx context.Context, action policy.Action) (policy.Resource, error) {

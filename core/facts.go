@@ -100,10 +100,20 @@ func (s *Service) permitRead(ctx context.Context, p identity.Principal, action p
 		}
 	}
 	if _, _, _, err := s.Gate.Permit(ctx, p, action, r); err != nil {
-		return nil, r, Hide(err, op, "that channel")
+		return nil, r, hideChannel(err, op, "that channel", r)
 	}
 	if !found {
 		return nil, r, notFound(op, "that channel")
 	}
 	return x, r, nil
+}
+
+// hideChannel keeps from a stranger that the channel exists. A member, and a
+// recorder that it names, are told which rule refused.
+func hideChannel(err error, op, what string, r policy.Resource) error {
+	switch r.MemberRole {
+	case "owner", "moderator", "member":
+		return err
+	}
+	return Hide(err, op, what)
 }

@@ -20,7 +20,7 @@ func (s *Service) Upload(ctx context.Context, p identity.Principal, id envelope.
 	}
 	_, grant, e, err := s.Gate.Permit(ctx, p, policy.FileUpload, facts)
 	if err != nil {
-		return Hide(err, op, "that channel")
+		return hideChannel(err, op, "that channel", facts)
 	}
 	if x == nil {
 		return notFound(op, "that channel")
@@ -69,7 +69,7 @@ func (s *Service) Download(ctx context.Context, p identity.Principal, id envelop
 	}
 	facts.Type, facts.ID = policy.FileResource, file.String()
 	if _, _, _, err := s.Gate.Permit(ctx, p, policy.FileRead, facts); err != nil {
-		return Blob{}, nil, Hide(err, op, "that file")
+		return Blob{}, nil, hideChannel(err, op, "that file", facts)
 	}
 	b, found, err := s.Store.Blob(ctx, file)
 	if err != nil {

@@ -16,9 +16,15 @@ const MaxPage = 500
 // travels with its salt or not at all: without the salt it is noise.
 func (s *Service) Entries(ctx context.Context, p identity.Principal, id envelope.ChannelID, after uint64, limit int, linksOnly bool) (wire.Entries, error) {
 	const op = "message.list"
-	x, _, err := s.permitRead(ctx, p, policy.MessageList, id)
+	x, r, err := s.roomFor(ctx, p, id)
 	if err != nil {
-		return wire.Entries{}, err
+		return wire.Entries{}, internal(op, err)
+	}
+	if _, _, _, err := s.Gate.Permit(ctx, p, listing(r, linksOnly), r); err != nil {
+		return wire.Entries{}, hideChannel(err, op, "that channel", r)
+	}
+	if x == nil {
+		return wire.Entries{}, notFound(op, "that channel")
 	}
 	page, err := s.read(ctx, x, p, after, min(limit, MaxPage), linksOnly)
 	if err != nil {
@@ -34,6 +40,16 @@ func (s *Service) Entries(ctx context.Context, p identity.Principal, id envelope
 		out.Entries[i] = envelope.Marshal(&page[i])
 	}
 	return out, nil
+}
+
+// listing is what a page is asked as. Whoever may join a public channel must
+// verify it first: they read it as its description, and read gives payloads to
+// members only. Links alone are no more than a description either.
+func listing(r policy.Resource, linksOnly bool) policy.Action {
+	if linksOnly || (r.Privacy == "public" && r.MemberRole == "none") {
+		return policy.ChannelRead
+	}
+	return policy.MessageList
 }
 
 // Subscribe permits following a channel and gives the first page after a

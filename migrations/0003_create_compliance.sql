@@ -143,7 +143,7 @@ CREATE TABLE exports (
     ordinal bigint NOT NULL,
     from_idx bigint NOT NULL,
     to_idx bigint NOT NULL,
-    checkpoint text NOT NULL,
+    header bytea NOT NULL,
     ranges bytea NOT NULL,
     previous_id bytea REFERENCES exports,
     state text NOT NULL CONSTRAINT exports_state
@@ -152,8 +152,7 @@ CREATE TABLE exports (
     messages bigint NOT NULL DEFAULT 0,
     exceptions bigint NOT NULL DEFAULT 0,
     manifest bytea,
-    other_manifest bytea,
-    slip bytea,
+    openings bigint,
     key_commit bytea,
     path text,
     why text,
@@ -162,14 +161,17 @@ CREATE TABLE exports (
     signed_at timestamptz,
     delivered_at timestamptz,
     FOREIGN KEY (schedule_id, revision) REFERENCES schedules,
-    CONSTRAINT exports_ordinal_unique UNIQUE (schedule_id, ordinal),
-    CONSTRAINT exports_period_unique UNIQUE (schedule_id, from_idx),
-    CONSTRAINT exports_period CHECK (from_idx >= 0 AND from_idx < to_idx),
-    CONSTRAINT exports_sealed_has_time CHECK (state NOT IN ('sealed', 'signed', 'delivered') OR sealed_at IS NOT NULL),
-    CONSTRAINT exports_signed_has_manifest CHECK (state NOT IN ('signed', 'delivered') OR (signed_at IS NOT NULL AND manifest IS NOT NULL)),
+    CONSTRAINT exports_period_order CHECK (from_idx >= 0 AND from_idx < to_idx),
+    CONSTRAINT exports_openings_have_key CHECK ((openings IS NULL) = (key_commit IS NULL)),
+    CONSTRAINT exports_sealed_has_manifest CHECK (state NOT IN ('sealed', 'signed', 'delivered')
+        OR (sealed_at IS NOT NULL AND manifest IS NOT NULL)),
+    CONSTRAINT exports_signed_has_time CHECK (state NOT IN ('signed', 'delivered') OR signed_at IS NOT NULL),
     CONSTRAINT exports_delivered_has_path CHECK ((state = 'delivered') = (delivered_at IS NOT NULL) AND (delivered_at IS NULL OR path IS NOT NULL)),
     CONSTRAINT exports_failed_says_why CHECK (state <> 'failed' OR why IS NOT NULL)
 );
+-- A period leaves once, and one archive after the other.
+CREATE UNIQUE INDEX exports_ordinal ON exports (schedule_id, ordinal) WHERE state <> 'failed';
+CREATE UNIQUE INDEX exports_period ON exports (schedule_id, from_idx) WHERE state <> 'failed';
 CREATE INDEX exports_open ON exports (cut_at) WHERE state IN ('cut', 'writing', 'sealed', 'signed');
 
 -- The time fuse looks for the newest checkpoint that is two days older than the last.
@@ -181,6 +183,6 @@ GRANT INSERT ON matters, approvals, holds, rules, plans, confirmations, schedule
 GRANT UPDATE (state, active_at, messages, root, release_id, release_bytes, release_by, released_at, closed_at) ON holds TO chancery_app;
 GRANT UPDATE (state, started_at, disposed, finished_at, certificate, certified_at, why) ON plans TO chancery_app;
 GRANT UPDATE (active_at, due_at) ON schedules TO chancery_app;
-GRANT UPDATE (state, messages, exceptions, manifest, other_manifest, slip, key_commit, path, why, sealed_at, signed_at, delivered_at)
+GRANT UPDATE (state, messages, exceptions, manifest, openings, key_commit, path, why, sealed_at, signed_at, delivered_at)
     ON exports TO chancery_app;
 -- +goose StatementEnd

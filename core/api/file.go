@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"chancery/core"
 	"chancery/crypto/envelope"
@@ -16,6 +17,16 @@ func (a *API) files() {
 	const path = "/v1/channels/{channel}/files/{blob}"
 	a.streams(route{method: "PUT", path: path, action: policy.FileUpload, limit: a.MaxFile, summary: "Stage a sealed file: its bytes, with ?size= and ?root= in hex"}, a.upload)
 	a.streams(route{method: "GET", path: path, action: policy.FileRead, summary: "The sealed bytes of a file that a message has bound"}, a.download)
+}
+
+// fileTime is how long the bytes of a file may take: 100 MiB over a slow line.
+const fileTime = 15 * time.Minute
+
+// extend gives a stream more time than the server's own limits.
+func extend(w http.ResponseWriter) {
+	c, until := http.NewResponseController(w), time.Now().Add(fileTime)
+	_ = c.SetReadDeadline(until) // a writer without deadlines, as in tests, has no limits either
+	_ = c.SetWriteDeadline(until)
 }
 
 func fileOf(r *http.Request) (channel envelope.ChannelID, blob envelope.BlobID, err error) {
@@ -48,6 +59,7 @@ func (a *API) upload(w http.ResponseWriter, r *http.Request, p identity.Principa
 	if err := b.Root.UnmarshalText([]byte(r.URL.Query().Get("root"))); err != nil {
 		return malformed("root", err.Error())
 	}
+	extend(w)
 	if err := a.Core.Upload(r.Context(), p, channel, b, r.Body); err != nil {
 		return err
 	}
@@ -65,6 +77,7 @@ func (a *API) download(w http.ResponseWriter, r *http.Request, p identity.Princi
 		return err
 	}
 	defer f.Close()
+	extend(w)
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Disposition", "attachment")
 	w.Header().Set("Content-Length", strconv.FormatUint(b.Size, 10))

@@ -30,10 +30,10 @@ var strictJSON = huma.Format{
 // decoder bounds the depth.
 func checkMembers(d *json.Decoder) error {
 	token, err := d.Token()
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
 	if err != nil {
-		if err == io.EOF {
-			return io.ErrUnexpectedEOF
-		}
 		return err
 	}
 	open, ok := token.(json.Delim)
@@ -47,17 +47,19 @@ func checkMembers(d *json.Decoder) error {
 			if err != nil {
 				return err
 			}
-			if text, _ := name.(string); seen[text] {
+			text, _ := name.(string)
+			if seen[text] {
 				return fmt.Errorf("member %q is there twice", text)
-			} else {
-				seen[text] = true
 			}
+			seen[text] = true
 		}
 		if err := checkMembers(d); err != nil {
 			return err
 		}
 	}
-	_, err = d.Token()
+	if _, err = d.Token(); err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
 	return err
 }
 
@@ -84,7 +86,7 @@ func describe(registry huma.Registry, t reflect.Type) {
 			continue
 		}
 		if slices.Contains(strings.Split(options, ","), "string") {
-			*property = huma.Schema{Type: huma.TypeString, Pattern: "^(0|-?[1-9][0-9]{0,18})$", Description: property.Description}
+			*property = huma.Schema{Type: huma.TypeString, Pattern: "^(0|-?[1-9][0-9]{0,17})$", Description: property.Description}
 		}
 		property.Nullable = property.Nullable || property.ContentEncoding == "base64"
 		property.PrecomputeMessages()

@@ -116,7 +116,7 @@ func fromHuma(status int, text string, errs ...error) huma.StatusError {
 	p := newProblem(status, code, text)
 	for _, err := range errs {
 		if d, ok := err.(huma.ErrorDetailer); ok && d.ErrorDetail() != nil {
-			p.Field, p.Detail = fieldOf(d.ErrorDetail().Location), d.ErrorDetail().Message
+			p.Field, p.Detail = fieldOf(d.ErrorDetail()), d.ErrorDetail().Message
 			break
 		}
 		if err != nil {
@@ -126,10 +126,15 @@ func fromHuma(status int, text string, errs ...error) huma.StatusError {
 	return p
 }
 
-// fieldOf names a field as the caller wrote it: huma says body.name, path.id.
-func fieldOf(location string) string {
-	if _, field, ok := strings.Cut(location, "."); ok {
+// fieldOf names a field as the caller wrote it. Huma says body.name and path.id,
+// and of a member that is missing only what it is missing from.
+func fieldOf(d *huma.ErrorDetail) string {
+	if missing, ok := strings.CutPrefix(d.Message, "expected required property "); ok {
+		name, _, _ := strings.Cut(missing, " ")
+		return name
+	}
+	if _, field, ok := strings.Cut(d.Location, "."); ok {
 		return field
 	}
-	return location
+	return d.Location
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -27,9 +28,10 @@ type route struct {
 
 const smallBody = 64 << 10
 
-func (r route) pattern() string { return r.method + " " + r.path }
+// bodyTime is how long a body of JSON may take to arrive.
+const bodyTime = 30 * time.Second
 
-func (r route) mutates() bool { return r.method != http.MethodGet }
+func (r route) pattern() string { return r.method + " " + r.path }
 
 // check panics on a route that nobody is asked about: a server with one must
 // not start.
@@ -179,7 +181,7 @@ func (a *API) operation(r route) huma.Operation {
 	a.table.declare(r)
 	op := huma.Operation{
 		OperationID: operationID(r), Method: r.method, Path: r.path, Summary: r.summary,
-		MaxBodyBytes: r.limit, DefaultStatus: r.status, RejectUnknownQueryParameters: true,
+		MaxBodyBytes: r.limit, BodyReadTimeout: bodyTime, DefaultStatus: r.status, RejectUnknownQueryParameters: true,
 		Security:   []map[string][]string{{"session": {}}},
 		Extensions: map[string]any{"x-action": string(r.action)},
 		Tags:       []string{strings.Split(strings.TrimPrefix(r.path, "/v1/"), "/")[0]},

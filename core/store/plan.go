@@ -28,9 +28,10 @@ func (db *DB) CreatePlan(ctx context.Context, g policy.Grant, e core.Event, p *r
 	})
 }
 
-const selectPlans = `
-SELECT id, order_bytes, rules_generation, state, requested_by, disposed, certificate, coalesce(why, ''), finished_at
-FROM plans WHERE ($1::bytea IS NULL OR id = $1) AND ($2::text = '' OR state = $2) ORDER BY created_at DESC, id`
+const planColumns = `
+SELECT id, order_bytes, rules_generation, state, requested_by, disposed, certificate, coalesce(why, ''), finished_at FROM plans`
+
+const selectPlans = planColumns + ` WHERE ($1::bytea IS NULL OR id = $1) AND ($2::text = '' OR state = $2) ORDER BY created_at DESC, id`
 
 // Plan implements retention.Store.
 func (db *DB) Plan(ctx context.Context, id envelope.Hash) (retention.Plan, bool, error) {
@@ -181,8 +182,32 @@ func (db *DB) StartPlan(ctx context.Context, g policy.Grant, e core.Event, p *re
 		if err := unchanged(ctx, tx, p); err != nil {
 			return err
 		}
+		if err := notLeaving(ctx, tx, p); err != nil {
+			return err
+		}
 		return moveOne(tx.Exec(ctx, startPlan, p.ID[:], now))
 	})
+}
+
+const planLeaving = `
+SELECT EXISTS (SELECT FROM ` + planned + ` JOIN records r ON r.channel_id = e.channel_id AND r.seq = e.seq
+JOIN record_positions p ON p.record_id = r.id JOIN exports x ON p.idx >= x.from_idx AND p.idx < x.to_idx
+WHERE x.state IN ('cut', 'writing'))`
+
+// notLeaving checks that no message of a plan is on its way out.
+func notLeaving(ctx context.Context, tx pgx.Tx, p *retention.Plan) error {
+	if _, err := tx.Exec(ctx, leavingLock); err != nil {
+		return err
+	}
+	var leaving bool
+	channels, from, to := spans(p)
+	if err := tx.QueryRow(ctx, planLeaving, channels, from, to).Scan(&leaving); err != nil {
+		return err
+	}
+	if leaving {
+		return retention.ErrLeaving
+	}
+	return nil
 }
 
 const nextBatch = `SELECT c.chain, e.seq FROM ` + planned + ` WHERE e.body IS NOT NULL ORDER BY c.chain, e.seq LIMIT $4`
@@ -311,13 +336,17 @@ func (db *DB) StopPlan(ctx context.Context, g policy.Grant, e core.Event, id env
 	})
 }
 
-const planRecorders = `
+const selectRecorders = `
 SELECT DISTINCT r FROM channels c, unnest(c.recorders) r WHERE c.chain = ANY ($1) ORDER BY r`
 
 // Recorders implements retention.Store.
 func (db *DB) Recorders(ctx context.Context, p *retention.Plan) ([]envelope.KeyID, error) {
 	channels, _, _ := spans(p)
-	rows, err := db.app.Query(ctx, planRecorders, channels)
+	return recordersOf(ctx, db.app, channels)
+}
+
+func recordersOf(ctx context.Context, q querier, channels [][]byte) ([]envelope.KeyID, error) {
+	rows, err := q.Query(ctx, selectRecorders, channels)
 	if err != nil {
 		return nil, err
 	}

@@ -94,10 +94,15 @@ func (db *DB) Survey(ctx context.Context, look func(*retention.Law, retention.Cl
 		if err != nil {
 			return err
 		}
+		plans, err := accountedFor(ctx, tx)
+		if err != nil {
+			return err
+		}
 		return look(law, clock, func(yield func(*retention.Channel, error) bool) {
 			for i := range list {
 				c := &list[i]
 				err := c.fill(ctx, tx, selectJudged, c.number, cutoff)
+				c.reopen(plans)
 				if !yield(&c.Channel, err) || err != nil {
 					return
 				}
@@ -277,6 +282,38 @@ func (c *judged) fill(ctx context.Context, tx pgx.Tx, query string, args ...any)
 	return err
 }
 
+const selectAccounted = planColumns + ` WHERE state IN ('running', 'pending', 'certified')`
+
+// accountedFor are the plans that tell, or will tell, why something has gone.
+func accountedFor(ctx context.Context, tx pgx.Tx) ([]retention.Plan, error) {
+	rows, err := tx.Query(ctx, selectAccounted)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scanPlan)
+}
+
+// reopen has messages judged again that went with a plan that was stopped: no
+// certificate tells of them, so the next plan must.
+func (c *judged) reopen(plans []retention.Plan) {
+	for i := range c.Messages {
+		if m := &c.Messages[i]; m.Disposed && !named(plans, c.ID, m.Position) {
+			m.Disposed = false
+		}
+	}
+}
+
+func named(plans []retention.Plan, channel envelope.ChannelID, position uint64) bool {
+	for i := range plans {
+		for _, r := range plans[i].Order.Ranges {
+			if r.Channel == channel && r.From <= position && position <= r.To {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 const selectMemberships = `
 SELECT a.chain, m.joined_seq, coalesce(m.left_seq, 9223372036854775807) FROM channel_members m JOIN accounts a ON a.id = m.account_id
 WHERE m.channel_id = $1 AND a.chain IS NOT NULL ORDER BY m.joined_seq, a.chain`
@@ -292,10 +329,11 @@ func memberships(ctx context.Context, q querier, channel int64) ([]retention.Mem
 	})
 }
 
-const selectCoverage = `SELECT header FROM entries WHERE channel_id = $1 AND kind = 4 ORDER BY seq DESC`
+const selectCoverage = `SELECT header FROM entries WHERE channel_id = $1 AND kind = 4 ORDER BY seq DESC LIMIT 1000`
 
 // covered is the last position that every recorder has covered. Each one's
-// coverage is without gaps, so its newest entry tells.
+// coverage is without gaps, so its newest entry tells. One that has none among the
+// newest thousand counts as having covered nothing: then nothing is disposed of.
 func covered(ctx context.Context, q querier, channel int64, recorders [][]byte) (uint64, error) {
 	last := uint64(math.MaxUint64)
 	missing := make(map[envelope.KeyID]bool, len(recorders))

@@ -56,10 +56,7 @@ func (c *Channel) signedByDevice(l *envelope.Link, e *envelope.Entry, userSeq ui
 	if err != nil {
 		return err
 	}
-	if len(e.Signatures) != 1 {
-		return refuse(BadSignature, "%d signatures, want one", len(e.Signatures))
-	}
-	return verify(e, d.Key)
+	return verifyOnly(e, d.Key)
 }
 
 func (c *Channel) device(u envelope.UserID, key envelope.KeyID, userSeq uint64) (*envelope.DeviceBody, error) {
@@ -159,13 +156,30 @@ func (c *Channel) mayRemove(l *envelope.Link, who envelope.UserID, target Member
 		return c.signedByParty(l, e, envelope.RoleRemoval)
 	}
 	m, err := c.signedByMember(l, e)
-	if err != nil || l.User == who {
+	switch {
+	case err != nil:
 		return err
+	case c.Genesis.Access == envelope.AccessDirect:
+		return refuse(NotAllowed, "a direct channel keeps its members")
+	case target.Rank == envelope.RankOwner && c.owners() == 1:
+		return refuse(NotAllowed, "the last owner stays: make somebody else an owner first")
+	case l.User == who:
+		return nil
 	}
 	if m.Rank == envelope.RankMember || (m.Rank == envelope.RankModerator && target.Rank != envelope.RankMember) {
 		return refuse(NotAllowed, "a %s removing a %s", m.Rank, target.Rank)
 	}
 	return nil
+}
+
+// owners counts those who can govern the channel; without one nobody could.
+func (c *Channel) owners() (n int) {
+	for _, m := range c.members {
+		if m.Rank == envelope.RankOwner {
+			n++
+		}
+	}
+	return n
 }
 
 // signedByParty checks that a listed key signed, at the organisation head that
@@ -175,7 +189,7 @@ func (c *Channel) signedByParty(l *envelope.Link, e *envelope.Entry, role envelo
 	if !ok {
 		return refuse(NotListed, "%s key %s", role, l.Key)
 	}
-	return verify(e, party.Key)
+	return verifyOnly(e, party.Key)
 }
 
 func (c *Channel) judgeRole(l *envelope.Link, p *envelope.Placed) (func(), error) {
@@ -191,8 +205,10 @@ func (c *Channel) judgeRole(l *envelope.Link, p *envelope.Placed) (func(), error
 	switch {
 	case !ok:
 		return nil, refuse(NotMember, "%s", b.User)
-	case m.Rank != envelope.RankOwner:
-		return nil, refuse(NotAllowed, "a %s changing ranks", m.Rank)
+	case m.Rank != envelope.RankOwner || c.Genesis.Access == envelope.AccessDirect:
+		return nil, refuse(NotAllowed, "a %s changing ranks in a %s channel", m.Rank, c.Genesis.Access)
+	case target.Rank == envelope.RankOwner && b.Rank != envelope.RankOwner && c.owners() == 1:
+		return nil, refuse(NotAllowed, "the last owner stays: make somebody else an owner first")
 	case b.Rank != envelope.RankMember && b.Rank != envelope.RankModerator && b.Rank != envelope.RankOwner:
 		return nil, refuse(Malformed, "rank %q", b.Rank)
 	}

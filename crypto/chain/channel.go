@@ -54,6 +54,9 @@ type rotation struct {
 
 // NewChannel starts a channel with its genesis, which must stand at position 1.
 func NewChannel(dir Directory, genesis *envelope.Placed) (*Channel, error) {
+	if err := genesis.Check(); err != nil {
+		return nil, &Refused{Malformed, err}
+	}
 	l, err := parse(&genesis.Entry)
 	if err != nil {
 		return nil, err
@@ -73,7 +76,7 @@ func NewChannel(dir Directory, genesis *envelope.Placed) (*Channel, error) {
 	if !ok {
 		return nil, refuse(DeviceUnknown, "%s", l.Key)
 	}
-	if err := verify(&genesis.Entry, device.Key); err != nil {
+	if err := verifyOnly(&genesis.Entry, device.Key); err != nil {
 		return nil, err
 	}
 	id := envelope.ChainOf(genesis.Entry.Header)
@@ -188,7 +191,11 @@ func (c *Channel) Judge(e *envelope.Entry, received int64) error {
 	if received < c.Received {
 		return refuse(BrokenOrder, "received before the entry at %d", c.Position)
 	}
-	_, err := c.judge(&envelope.Placed{Position: c.Position + 1, Received: received, Entry: *e, Payload: envelope.SumBytes(e.Payload)})
+	p := &envelope.Placed{Position: c.Position + 1, Received: received, Entry: *e, Payload: envelope.SumBytes(e.Payload)}
+	if err := p.Check(); err != nil {
+		return &Refused{Malformed, err}
+	}
+	_, err := c.judge(p)
 	return err
 }
 
@@ -239,9 +246,11 @@ func (c *Channel) ReadLink(p *envelope.Placed) error {
 	if err := p.Check(); err != nil {
 		return &Refused{Malformed, err}
 	}
+	sparse, complete := c.sparse, c.complete
 	c.sparse, c.complete = true, false
 	change, err := c.judge(p)
 	if err != nil {
+		c.sparse, c.complete = sparse, complete
 		return err
 	}
 	change()

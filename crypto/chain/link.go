@@ -52,6 +52,15 @@ func body[T any](l *envelope.Link) (*T, error) {
 	return b, nil
 }
 
+// verifyOnly checks that key signed, and nobody else: further signatures would
+// give one entry several hashes.
+func verifyOnly(e *envelope.Entry, public []byte) error {
+	if len(e.Signatures) != 1 {
+		return refuse(BadSignature, "%d signatures, want one", len(e.Signatures))
+	}
+	return verify(e, public)
+}
+
 func verify(e *envelope.Entry, public []byte) error {
 	if err := e.Verify(public); err != nil {
 		return &Refused{BadSignature, err}

@@ -136,7 +136,7 @@ func (c *Channel) signedByRecorder(r envelope.KeyID, e *envelope.Entry) error {
 	if !ok {
 		return refuse(NotListed, "recorder %s", r)
 	}
-	return verify(e, party.Key)
+	return verifyOnly(e, party.Key)
 }
 
 // judgeCoverage checks what everyone can: that the ranges continue and name
@@ -153,16 +153,15 @@ func (c *Channel) judgeCoverage(p *envelope.Placed) (func(), error) {
 		return nil, err
 	}
 	last, known := c.covered[v.Recorder]
-	if known && c.sparse {
-		known = false // read alone, older coverage may be left out
-	}
-	if (known || c.complete) && v.From != last+1 {
+	strict := c.complete || known && !c.sparse // links read alone may leave older coverage out
+	if v.From <= last || strict && v.From != last+1 {
 		return nil, refuse(CoverageBad, "coverage from %d after %d", v.From, last)
 	}
 	if v.To >= p.Position {
 		return nil, refuse(CoverageBad, "coverage to %d at %d", v.To, p.Position)
 	}
-	if head, known := c.HeadAt(v.To); known && head != v.HeadTo {
+	// As with Seen: beyond the window validators remember differently, so none judges.
+	if head, known := c.HeadAt(v.To); known && c.Position-v.To < seenWindow && head != v.HeadTo {
 		return nil, refuse(CoverageBad, "another head at %d", v.To)
 	}
 	return func() { c.covered[v.Recorder] = v.To }, nil

@@ -171,9 +171,15 @@ func ParsePlaced(b []byte) (*Placed, error) {
 
 // Check tells whether the parts of a placed entry agree with one another.
 func (p *Placed) Check() error {
+	if n := len(p.Salt); n != 0 && (n != 32 || p.Disposed() || p.Entry.Kind != KindMessage) {
+		return fmt.Errorf("%w: salt of %d bytes beside entry %d", ErrFormat, n, p.Position)
+	}
 	if p.Disposed() {
-		if len(p.Salt) != 0 {
-			return fmt.Errorf("%w: salt beside a disposed message", ErrFormat)
+		if len(p.Entry.Header) > MaxHeader {
+			return fmt.Errorf("%w: header has %d bytes, limit %d", ErrFormat, len(p.Entry.Header), MaxHeader)
+		}
+		if p.Payload == SumBytes(nil) {
+			return fmt.Errorf("%w: message %d never had a payload", ErrFormat, p.Position)
 		}
 		return checkSignatures(p.Entry.Kind, p.Entry.Signatures)
 	}

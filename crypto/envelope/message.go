@@ -1,6 +1,9 @@
 package envelope
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+)
 
 // minPayload is com (32), nonce (12), tag (16) and the smallest padded body.
 const minPayload = 32 + 12 + 16 + MinPadded
@@ -87,20 +90,32 @@ func (h *Header) check() error {
 		return bad("kind %d is not known", h.Kind)
 	case h.DeviceSeq == 0 || h.Epoch == 0:
 		return bad("device_seq and epoch start at 1")
-	case targeted == (h.Target.Position == 0):
+	case targeted == (h.Target.Position == 0) || !targeted && h.Target != Ref{}:
 		return bad("target on kind %d", h.Kind)
 	case h.Thread != Ref{}:
 		return bad("thread is reserved")
-	case len(h.Attachments) > MaxAttachments:
-		return bad("%d attachments, limit %d", len(h.Attachments), MaxAttachments)
+	case len(h.Attachments) > MaxAttachments || h.repeats():
+		return bad("%d attachments, limit %d, each once", len(h.Attachments), MaxAttachments)
 	case len(h.Void) > 0 && h.Void[len(h.Void)-1] >= h.DeviceSeq:
 		return bad("void reaches device_seq %d", h.DeviceSeq)
-	case !sorted(h.Void, func(a, b uint64) int { return int(int64(a) - int64(b)) }):
+	case !sorted(h.Void, cmp.Compare[uint64]):
 		return bad("void is not sorted")
 	case !sorted(h.Mentions, CompareUser):
 		return bad("mentions are not sorted")
 	}
 	return nil
+}
+
+// repeats tells whether a file is attached twice.
+func (h *Header) repeats() bool {
+	seen := map[BlobID]bool{}
+	for _, a := range h.Attachments {
+		if seen[a.ID] {
+			return true
+		}
+		seen[a.ID] = true
+	}
+	return false
 }
 
 // Body is the sealed part of a message, before padding.

@@ -100,11 +100,27 @@ const LabelConfirmation = "confirmation"
 // OrderHash names an order by its canonical bytes.
 func OrderHash(order []byte) Hash { return Sum("order", order) }
 
-// ParseOrder decodes an order and checks its version and organisation.
-func ParseOrder[T HoldOrder | ReleaseOrder | RuleOrder | DisposalPlan | ExportOrder](b []byte) (*T, error) {
+func (o *HoldOrder) version() uint    { return o.Version }
+func (o *ReleaseOrder) version() uint { return o.Version }
+func (o *RuleOrder) version() uint    { return o.Version }
+func (o *DisposalPlan) version() uint { return o.Version }
+func (o *ExportOrder) version() uint  { return o.Version }
+
+// ParseOrder decodes an order of this version of the format. Whether it is for
+// this organisation the caller compares.
+func ParseOrder[T HoldOrder | ReleaseOrder | RuleOrder | DisposalPlan | ExportOrder, P interface {
+	*T
+	version() uint
+}](b []byte) (*T, error) {
 	var v T
 	if len(b) > 1<<20 {
 		return nil, fmt.Errorf("%w: order has %d bytes", ErrFormat, len(b))
 	}
-	return &v, Unmarshal(b, &v)
+	if err := Unmarshal(b, &v); err != nil {
+		return nil, err
+	}
+	if n := P(&v).version(); n != Version {
+		return nil, fmt.Errorf("%w: %T version %d", ErrFormat, v, n)
+	}
+	return &v, nil
 }

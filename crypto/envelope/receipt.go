@@ -78,8 +78,22 @@ func OpenStatement[T any](raw []byte, label string, public []byte) (*T, error) {
 		return nil, err
 	}
 	var v T
-	return &v, Unmarshal(s.Bytes, &v)
+	if err := Unmarshal(s.Bytes, &v); err != nil {
+		return nil, err
+	}
+	if x, ok := any(&v).(versioned); ok && x.version() != Version {
+		return nil, fmt.Errorf("%w: %s version %d", ErrFormat, label, x.version())
+	}
+	return &v, nil
 }
+
+// versioned is what a statement that carries a version can tell.
+type versioned interface{ version() uint }
+
+func (r *Receipt) version() uint      { return r.Version }
+func (r *Refusal) version() uint      { return r.Version }
+func (a *Approval) version() uint     { return a.Version }
+func (c *Confirmation) version() uint { return c.Version }
 
 // ParseSigned decodes a statement without checking its signature.
 func ParseSigned(raw []byte) (*Signed, error) {

@@ -1,6 +1,7 @@
 package envelope
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -50,6 +51,10 @@ const (
 	MalformedBody ExceptionCode = "malformed"
 )
 
+func (c ExceptionCode) known() bool {
+	return c == BadCommit || c == Undecryptable || c == MalformedBody
+}
+
 // CoverLeaf proves the opening of one message: cov can't be known without it.
 func CoverLeaf(position uint64, entry Hash, cov []byte) []byte {
 	return Frame("cover-leaf", position, entry, cov)
@@ -82,10 +87,10 @@ func ParseCoverage(e *Entry) (*Coverage, error) {
 	if c.Version != Version || c.From == 0 || c.From > c.To {
 		return nil, fmt.Errorf("%w: coverage version %d of %d..%d", ErrFormat, c.Version, c.From, c.To)
 	}
-	byPosition := func(a, b Exception) int { return int(int64(a.Position) - int64(b.Position)) }
-	outside := func(x Exception) bool { return x.Position < c.From || x.Position > c.To }
-	if !sorted(c.Exceptions, byPosition) || slices.ContainsFunc(c.Exceptions, outside) {
-		return nil, fmt.Errorf("%w: coverage exceptions out of order or range", ErrFormat)
+	byPosition := func(a, b Exception) int { return cmp.Compare(a.Position, b.Position) }
+	wrong := func(x Exception) bool { return x.Position < c.From || x.Position > c.To || !x.Code.known() }
+	if !sorted(c.Exceptions, byPosition) || slices.ContainsFunc(c.Exceptions, wrong) {
+		return nil, fmt.Errorf("%w: coverage exceptions out of order or range, or of no known code", ErrFormat)
 	}
 	return &c, nil
 }

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"chancery/crypto/envelope"
+)
+
+// chapters is the main job, in order.
+func chapters(messages int) []step {
+	return []step{
+		{"an organisation: directory, server, signer, root, lists", func(ctx context.Context, s *story) error { return s.found(ctx, s.note) }},
+		{"eight people sign in through the directory; each makes a first device", func(_ context.Context, s *story) error { return s.join() }},
+		{"a team", func(_ context.Context, s *story) error { return s.team() }},
+		{"a recorded channel; its epoch is placed while the recorder is away", func(_ context.Context, s *story) error { return s.openDesk() }},
+		{"policy refuses a message that no recorder can open", func(ctx context.Context, s *story) error { return s.notCaptured(ctx) }},
+		{"the recorder starts, acknowledges the epoch; the first message is taken", func(_ context.Context, s *story) error { return s.captured() }},
+		{fmt.Sprintf("%d messages of real text by three people", messages), func(_ context.Context, s *story) error { return s.talk(messages) }},
+		{"two people read the same texts that were typed", func(_ context.Context, s *story) error { return s.readBack() }},
+		{"an edit and a delete", then((*story).revise)},
+		{"files of 0 bytes to 20 MB", then((*story).attach)},
+		{"a public channel, a direct one; a stranger is told of neither", then((*story).converse)},
+		{"the recorder stops: the old epoch goes on, a new one takes nothing; it catches up", then((*story).recorderAway)},
+		{"someone who was removed can't write", then((*story).gone)},
+		{"the server's user can read nobody's keys", then((*story).apart)},
+	}
+}
+
+// desk is the recorded channel of the story.
+const desk = "trading/fx-desk"
+
+// openDesk makes the channel and adds the desk. Without a recorder its epoch is
+// not acknowledged, so creating it times out waiting: that is its report.
+func (s *story) openDesk() error {
+	fay := s.people["fay"]
+	if _, err := fay.do("channel", "create", "fx-desk", "--team", "trading", "--private", "--capture", "required"); err != nil {
+		return err
+	}
+	_, err := fay.do("channel", "add", desk, "ben", "dev", "hal")
+	return err
+}
+
+// notCaptured goes past fay's own client, which would not even send: the rule
+// of the server is what is shown. A file is what a message needs first.
+func (s *story) notCaptured(ctx context.Context) error {
+	api, err := s.people["fay"].api()
+	if err != nil {
+		return err
+	}
+	var shown struct {
+		ID envelope.ChannelID `json:"id"`
+	}
+	if err := s.people["fay"].ask(&shown, "channel", "show", desk); err != nil {
+		return err
+	}
+	err = api.PutFile(ctx, shown.ID, envelope.Attachment{ID: envelope.BlobID{1}, Size: 1}, strings.NewReader("x"))
+	return refusedBy(err, "capture.not_acknowledged")
+}
+
+func (s *story) captured() error {
+	if err := s.record(); err != nil {
+		return err
+	}
+	return s.say("fay", "good morning, this desk is recorded")
+}
+
+// say posts one message and remembers it.
+func (s *story) say(username, text string) error {
+	if _, err := s.people[username].chancery([]byte(text), "post", desk); err != nil {
+		return err
+	}
+	s.told = append(s.told, saying{username, text})
+	return nil
+}
+
+// talk posts the conversation in rounds, so that each person has several
+// messages under way while the others read.
+func (s *story) talk(n int) error {
+	speakers := []string{"fay", "ben", "dev"}
+	all, err := conversation(n, speakers)
+	if err != nil {
+		return err
+	}
+	const round = 200
+	for len(all) > 0 {
+		part := all[:min(round, len(all))]
+		all = all[len(part):]
+		for _, who := range speakers {
+			if err := s.recite(who, part); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// recite posts one person's part of a round.
+func (s *story) recite(who string, part []saying) error {
+	var lines bytes.Buffer
+	for _, m := range part {
+		if m.by != who {
+			continue
+		}
+		b, err := json.Marshal(map[string]string{"text": m.text})
+		if err != nil {
+			return err
+		}
+		lines.Write(append(b, '\n'))
+		s.told = append(s.told, m)
+	}
+	p := s.people[who]
+	file, err := p.file("talk.jsonl", lines.Bytes())
+	if err != nil {
+		return err
+	}
+	_, err = p.do("post", desk, "--from", file)
+	return err
+}
+
+// heard is one message as tail prints it.
+type heard struct {
+	Position uint64 `json:"position"`
+	From     string `json:"from"`
+	Text     string `json:"text"`
+	State    string `json:"state"` // open, edited, deleted, …
+}
+
+func (s *story) readBack() error {
+	for _, who := range []string{"ben", "dev"} {
+		out, err := s.people[who].do("tail", desk)
+		if err != nil {
+			return err
+		}
+		if err := s.compare(out); err != nil {
+			return fmt.Errorf("%s: %w", who, err)
+		}
+	}
+	return nil
+}
+
+// compare checks that what was read is what was typed, text by text. Deleted
+// messages keep their place and nothing else.
+func (s *story) compare(out string) error {
+	var texts []string
+	for d := json.NewDecoder(strings.NewReader(out)); d.More(); {
+		var h heard
+		if err := d.Decode(&h); err != nil {
+			return err
+		}
+		if h.State != "deleted" {
+			texts = append(texts, h.Text)
+		}
+	}
+	if len(texts) != len(s.told) {
+		return fmt.Errorf("%d messages were read, %d typed", len(texts), len(s.told))
+	}
+	for i, text := range texts {
+		if sum([]byte(text)) != s.told[i].sum() {
+			return fmt.Errorf("message %d reads %.60q, typed was %.60q", i, text, s.told[i].text)
+		}
+	}
+	s.note("%d texts equal by SHA-256", len(texts))
+	return nil
+}
+
+// then makes a step of a method.
+func then(f func(*story, context.Context) error) func(context.Context, *story) error {
+	return func(ctx context.Context, s *story) error { return f(s, ctx) }
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// step is one numbered step of the story. It returns an error unless what its
+// title claims was seen to be so.
+type step struct {
+	title string
+	run   func(ctx context.Context, s *story) error
+}
+
+// story is an organisation whose main job is told step by step.
+type story struct {
+	*organisation
+	started time.Time
+	said    []string // what the step found out, printed behind its title
+	told    []saying // what the desk reads, in order
+	files   []string // SHA-256 of every file that was sent, hex
+}
+
+func (s *story) note(format string, args ...any) {
+	s.said = append(s.said, fmt.Sprintf(format, args...))
+}
+
+func demoCmd() *cobra.Command {
+	var bin string
+	var keep bool
+	var messages int
+	c := &cobra.Command{
+		Use: "demo", Short: "Tell the main job as numbered steps, by the real binaries", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return demo(c.Context(), bin, keep, messages) },
+	}
+	c.Flags().StringVar(&bin, "bin", "bin", "directory of the built binaries")
+	c.Flags().BoolVar(&keep, "keep", false, "leave the directory with homes and logs behind")
+	c.Flags().IntVar(&messages, "messages", 2000, "length of the conversation")
+	return c
+}
+
+func demo(ctx context.Context, bin string, keep bool, messages int) (err error) {
+	dir, err := os.MkdirTemp("/tmp", "chancery-demo-")
+	if err != nil {
+		return err
+	}
+	s := &story{started: time.Now()}
+	defer func() {
+		if s.organisation != nil {
+			err = errors.Join(err, s.close())
+		}
+		if keep || err != nil {
+			fmt.Println("left in", dir)
+			return
+		}
+		err = os.RemoveAll(dir)
+	}()
+	g, err := newGround(dir, bin)
+	if err != nil {
+		return err
+	}
+	if s.organisation, err = open(ctx, g, ""); err != nil {
+		return err
+	}
+	return s.tell(ctx, chapters(messages))
+}
+
+// tell runs the steps in order and stops at the first that is not so.
+func (s *story) tell(ctx context.Context, steps []step) error {
+	for i, x := range steps {
+		from := time.Now()
+		s.said = nil
+		if err := x.run(ctx, s); err != nil {
+			fmt.Printf("%2d %-72s FAILED\n", i+1, x.title)
+			return fmt.Errorf("step %d, %s: %w", i+1, x.title, err)
+		}
+		fmt.Printf("%2d %-72s ok %5.1f s\n", i+1, x.title, time.Since(from).Seconds())
+		for _, line := range s.said {
+			fmt.Println("     ", line)
+		}
+	}
+	fmt.Printf("main job: %d steps ok (%.0f s)\n", len(steps), time.Since(s.started).Seconds())
+	return nil
+}

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"chancery/core/api"
+	"chancery/core/coretest"
+	"chancery/core/live"
+	"chancery/core/wire"
+	"chancery/crypto/envelope"
+)
+
+// desk is a real server over TLS with a recorded channel, and the recorder's
+// command beside it.
+type desk struct {
+	*coretest.Server
+	*coretest.Channel
+	ann  *coretest.Person
+	hub  *live.Hub
+	args []string
+}
+
+func newDesk(t *testing.T) *desk {
+	s := coretest.Start(t)
+	admin := s.Found(envelope.CaptureRequired)
+	dir := t.TempDir()
+	secret := write(t, "passphrase", "correct horse\n")
+	ring := filepath.Join(dir, "ring")
+	code, out, stderr := try(t, "init", "--keyring", ring, "--passphrase-file", secret)
+	if code != 0 {
+		t.Fatal(stderr)
+	}
+	var c card
+	s.Must(json.Unmarshal([]byte(out), &c))
+	listed := envelope.Party{Role: c.Role, Name: c.Name, Key: c.Key, Recipient: c.Recipient}
+	s.List(admin, listed)
+
+	quiet := slog.New(slog.DiscardHandler)
+	hub := live.NewHub(quiet)
+	web := httptest.NewTLSServer(api.New(api.Config{Core: s.Service, Gate: s.Gate, Live: hub, Log: quiet}))
+	t.Cleanup(web.Close)
+	ctx, stop := context.WithCancel(context.Background())
+	closed := make(chan error, 1)
+	go func() { closed <- hub.Run(ctx) }()
+	t.Cleanup(func() { stop(); s.Must(<-closed) })
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw})
+	org := s.Org().ID()
+	d := &desk{Server: s, hub: hub, args: []string{
+		"serve", "--server", web.URL, "--ca", write(t, "ca.pem", string(ca)), "--org", org.String(), "--keyring", ring,
+		"--passphrase-file", secret, "--copy", filepath.Join(dir, "copy"), "--vault-keys", filepath.Join(dir, "keys"), "--poll", "50ms",
+	}}
+	d.ann = s.Join("members.ann")
+	bob := s.Join("members.bob")
+	team, err := s.CreateTeam(t.Context(), admin.P, wire.NewTeam{Name: "desk", Title: "Desk"})
+	s.Must(err)
+	for _, name := range []string{"members.ann", "members.bob"} {
+		s.Must(s.AddTeamMember(t.Context(), admin.P, team.ID, wire.TeamMember{Username: name}))
+	}
+	d.Channel = d.ann.Open(team.ID, "fx", envelope.CaptureRequired, []envelope.KeyID{listed.ID()}, bob)
+	return d
+}
+
+// output is what a running command prints.
+type output struct {
+	mu sync.Mutex
+	bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.Buffer.Write(b)
+}
+func (o *output) text() string { o.mu.Lock(); defer o.mu.Unlock(); return o.Buffer.String() }
+
+// serve runs the recorder until stop is called.
+func (d *desk) serve(t *testing.T) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var out output
+	done := make(chan int, 1)
+	go func() { done <- run(ctx, d.args, &out, &out) }()
+	return func() {
+		t.Helper()
+		cancel()
+		if code := <-done; code != 0 {
+			t.Errorf("exit %d: %s", code, out.text())
+		}
+		if t.Failed() {
+			t.Log(out.text())
+		}
+	}
+}
+
+// until follows the channel until ok.
+func (d *desk) until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		list, err := d.Entries(t.Context(), d.ann.P, d.ID, d.State.Position, 100, false)
+		d.Must(err)
+		for _, raw := range list.Entries {
+			p, err := envelope.ParsePlaced(raw)
+			d.Must(err)
+			d.Must(d.State.Apply(p))
+		}
+		if ok() {
+			return
+		}
+		if time.Now().After(end) {
+			t.Errorf("waited for %s in vain", what)
+			return
+		}
+	}
+}
+
+func TestRecordOnRealServer(t *testing.T) {
+	d := newDesk(t)
+	recorder := d.State.Genesis.Recorders[0]
+	if _, ok := d.State.Current(); ok {
+		t.Fatal("an epoch is current before it was acknowledged")
+	}
+	stop := d.serve(t)
+	d.until(t, "acknowledgement", func() bool { _, ok := d.State.Current(); return ok })
+	if !t.Failed() {
+		for range 3 {
+			d.Place(d.ann, d.Seal(d.ann, "captured"))
+		}
+		said := d.State.Position
+		d.until(t, "coverage", func() bool { return d.State.Covered(recorder) >= said })
+	}
+	stop()
+	if t.Failed() {
+		return
+	}
+
+	// Away for a while, the recorder catches up. From then on the live socket
+	// wakes it long before it would look by itself.
+	d.Place(d.ann, d.Seal(d.ann, "written while it was away"))
+	said := d.State.Position
+	d.args = append(d.args, "--poll", "15s")
+	defer d.serve(t)()
+	d.until(t, "coverage after a restart", func() bool { return d.State.Covered(recorder) >= said })
+	time.Sleep(time.Second) // until it has subscribed
+	d.Place(d.ann, d.Seal(d.ann, "announced"))
+	said = d.State.Position
+	d.announce(t, said)
+	began := time.Now()
+	d.until(t, "coverage of what was announced", func() bool { return d.State.Covered(recorder) >= said })
+	if took := time.Since(began); took > 8*time.Second {
+		t.Errorf("woken after %s", took)
+	}
+}
+
+// announce tells those who listen of an entry, as the server's writer does.
+func (d *desk) announce(t *testing.T, position uint64) {
+	t.Helper()
+	list, err := d.Entries(t.Context(), d.ann.P, d.ID, position-1, 1, false)
+	d.Must(err)
+	p, err := envelope.ParsePlaced(list.Entries[0])
+	d.Must(err)
+	d.hub.Publish(d.ID, p)
+}
+
+// Killed at any moment, the recorder goes on where its disk is: everything is
+// covered in the end, once, and its copy is whole.
+func TestKilledRecorder(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills a process again and again")
+	}
+	d := newDesk(t)
+	recorder := d.State.Genesis.Recorders[0]
+	var said uint64
+	for i := range 5 {
+		kill := d.spawn(t)
+		d.until(t, "acknowledgement", func() bool { _, ok := d.State.Current(); return ok })
+		for range 3 {
+			d.Place(d.ann, d.Seal(d.ann, "captured"))
+		}
+		said = d.State.Position
+		time.Sleep(time.Duration(500+700*i) * time.Millisecond) // coverage falls due at 2 s
+		kill()
+		d.until(t, "entries", func() bool { return true })
+		if t.Failed() {
+			return
+		}
+	}
+	stop := d.serve(t)
+	d.until(t, "coverage", func() bool { return d.State.Covered(recorder) >= said })
+	stop()
+}
+
+// spawn runs the recorder as a process and gives what kills it.
+func (d *desk) spawn(t *testing.T) (kill func()) {
+	t.Helper()
+	var out output
+	c := exec.Command(os.Args[0], d.args...)
+	c.Env = append(os.Environ(), asRecorder+"=1")
+	c.Stdout, c.Stderr = &out, &out
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		t.Helper()
+		err := errors.Join(c.Process.Kill(), c.Wait())
+		if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.Exited() {
+			t.Errorf("it ended by itself: %v", err)
+		}
+		if t.Failed() {
+			t.Log(out.text())
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"chancery/crypto/envelope"
+	"chancery/crypto/sign"
+	"chancery/crypto/sign/signer"
+)
+
+// Exit codes of the command lines, from web.md.
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// usage marks an error as the caller's.
+type usage struct{ error }
+
+func run(ctx context.Context, args []string, out, errs io.Writer) int {
+	root := &cobra.Command{
+		Use: "chancery-signer", Short: "Sign checkpoints, archives and certificates, apart from the server",
+		SilenceUsage: true, SilenceErrors: true, Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usage{fmt.Errorf("unknown command %q; see --help", args[0])}
+			}
+			return c.Help()
+		},
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage{err} })
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errs)
+	root.AddCommand(newInit(), newServe(errs), newAdopt())
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintf(errs, "chancery-signer: %v\n", err)
+	if _, ok := errors.AsType[usage](err); ok {
+		return exitUsage
+	}
+	return exitFailure
+}
+
+// card is what the organisation lists the signer by.
+type card struct {
+	Version int           `json:"version"` // 1
+	Role    envelope.Role `json:"role"`
+	Name    string        `json:"name"`
+	Key     []byte        `json:"key"` // Ed25519 public key
+}
+
+func newInit() *cobra.Command {
+	var dir, name string
+	c := &cobra.Command{
+		Use: "init --state DIR", Short: "Make the signer's key, and the card by which the organisation lists it", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if dir == "" || name == "" {
+				return usage{errors.New("--state and --name are needed")}
+			}
+			id, err := initState(dir, name)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "signer %s: give %s to whoever holds the organisation's root\n", id, filepath.Join(dir, "card.json"))
+			return nil
+		},
+	}
+	c.Flags().StringVar(&dir, "state", "", "directory for the key and for what was signed last")
+	c.Flags().StringVar(&name, "name", "signer", "name of the signer, for people")
+	return c
+}
+
+func initState(dir, name string) (sign.KeyID, error) {
+	key, err := sign.NewKey(rand.Reader)
+	if err != nil {
+		return sign.KeyID{}, err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return sign.KeyID{}, err
+	}
+	if err := key.Save(filepath.Join(dir, keyFile)); err != nil {
+		return sign.KeyID{}, err
+	}
+	raw, err := json.Marshal(card{1, envelope.RoleSigner, name, key.Public()})
+	if err != nil {
+		return sign.KeyID{}, err
+	}
+	return sign.IDOf(key.Public()), os.WriteFile(filepath.Join(dir, "card.json"), append(raw, '\n'), 0o644)
+}
+
+func newServe(errs io.Writer) *cobra.Command {
+	var dir, socket, mode string
+	c := &cobra.Command{
+		Use: "serve --state DIR --socket PATH", Short: "Answer the server's requests on a unix socket", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			bits, err := strconv.ParseUint(mode, 8, 32)
+			if dir == "" || socket == "" || err != nil || bits > 0o777 {
+				return usage{errors.New("--state and --socket are needed, and --socket-mode is octal")}
+			}
+			s, err := openState(dir)
+			if err != nil {
+				return err
+			}
+			log := slog.New(slog.NewJSONHandler(errs, nil))
+			return errors.Join(serve(c.Context(), s, socket, os.FileMode(bits), log), s.Close())
+		},
+	}
+	c.Flags().StringVar(&dir, "state", "", "directory that init made")
+	c.Flags().StringVar(&socket, "socket", "", "path of the unix socket")
+	c.Flags().StringVar(&mode, "socket-mode", "0660", "mode of the socket: who may connect may ask")
+	return c
+}
+
+func newAdopt() *cobra.Command {
+	var dir, origin, root string
+	var size int64
+	c := &cobra.Command{
+		Use:   "adopt --state DIR --origin NAME --size N --root HEX",
+		Short: "Say what was signed last, after a new key or a restored server",
+		Long: `Say what was signed last under a name: of a log its size and root, of a chain of
+archives the ordinal and manifest hash of its last. This gives up the signer's own
+memory, so it is for people on the signer's host, while it does not run: after a key
+was replaced, or a server came back from a backup that lacks what was signed.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			id, err := envelope.ID[envelope.Hash](root)
+			if dir == "" || origin == "" || size < 0 || err != nil {
+				return usage{errors.New("--state, --origin, --size and --root (64 hex digits) are needed")}
+			}
+			s, err := openState(dir)
+			if err != nil {
+				return err
+			}
+			before, err := s.adopt(origin, signer.Last{Size: size, Root: signer.Digest(id)})
+			if err := errors.Join(err, s.Close()); err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "%s: was %d %s, is %d %s\n", origin, before.Size, before.Root, size, root)
+			return nil
+		},
+	}
+	c.Flags().StringVar(&dir, "state", "", "directory that init made")
+	c.Flags().StringVar(&origin, "origin", "", "name of the log or of the chain of archives")
+	c.Flags().Int64Var(&size, "size", 0, "tree size, or ordinal")
+	c.Flags().StringVar(&root, "root", "", "root, or manifest hash, in hex")
+	return c
+}

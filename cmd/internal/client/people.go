@@ -1,0 +1,130 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"chancery/core/wire"
+	"chancery/crypto/envelope"
+	"chancery/crypto/seal"
+)
+
+// Nonce gets a fresh challenge and the organisation's id as the server says it.
+func (t *Transport) Nonce(ctx context.Context) (*wire.Nonce, error) {
+	return post[wire.Nonce](ctx, t, "v1/session/nonce", nil)
+}
+
+// SignIn starts a person's session by password.
+func (t *Transport) SignIn(ctx context.Context, in wire.Login) (*wire.Session, error) {
+	return post[wire.Session](ctx, t, "v1/session", in)
+}
+
+// SignInKey starts the session of a party that org lists in role, by its key.
+// Org is the organisation that the caller trusts, not what the server says.
+func (t *Transport) SignInKey(ctx context.Context, org envelope.OrgID, role envelope.Role, key *seal.SigningKey) (*wire.Session, error) {
+	statement, err := t.loginStatement(ctx, wire.LabelLogin, org, role, key)
+	if err != nil {
+		return nil, err
+	}
+	return post[wire.Session](ctx, t, "v1/session/key", wire.KeyLogin{Statement: statement})
+}
+
+// BindDevice proves that this session belongs to the device that holds key.
+func (t *Transport) BindDevice(ctx context.Context, org envelope.OrgID, key *seal.SigningKey) error {
+	statement, err := t.loginStatement(ctx, wire.LabelDevice, org, "", key)
+	if err != nil {
+		return err
+	}
+	_, err = put[none](ctx, t, "v1/session/device", wire.BindDevice{Statement: statement})
+	return err
+}
+
+func (t *Transport) loginStatement(ctx context.Context, label string, org envelope.OrgID, role envelope.Role, key *seal.SigningKey) ([]byte, error) {
+	nonce, err := t.Nonce(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return seal.SignStatement(label, &wire.LoginStatement{Org: org, Nonce: nonce.Nonce, Role: role, Key: key.ID()}, key)
+}
+
+// Me is whom this session belongs to.
+func (t *Transport) Me(ctx context.Context) (*wire.Person, error) {
+	return get[wire.Person](ctx, t, "v1/session", nil)
+}
+
+// SignOut ends the session.
+func (t *Transport) SignOut(ctx context.Context) error {
+	_, err := call[none](ctx, t, http.MethodDelete, "v1/session", nil, nil)
+	return err
+}
+
+// CreateOrg publishes an organisation's genesis.
+func (t *Transport) CreateOrg(ctx context.Context, genesis []byte) error {
+	_, err := post[none](ctx, t, "v1/org", wire.NewChain{Entry: genesis})
+	return err
+}
+
+// Org is the organisation's chain.
+func (t *Transport) Org(ctx context.Context) (*wire.Chain, error) {
+	return get[wire.Chain](ctx, t, "v1/org", nil)
+}
+
+// ExtendOrg publishes the next link of the organisation's chain.
+func (t *Transport) ExtendOrg(ctx context.Context, link []byte) error {
+	_, err := post[none](ctx, t, "v1/org/links", wire.NewLink{Entry: link})
+	return err
+}
+
+// People finds people by a part of their name.
+func (t *Transport) People(ctx context.Context, q string) (*wire.People, error) {
+	return get[wire.People](ctx, t, "v1/people", url.Values{"q": {q}})
+}
+
+// UserChain is a person's chain.
+func (t *Transport) UserChain(ctx context.Context, user envelope.UserID) (*wire.Chain, error) {
+	return get[wire.Chain](ctx, t, "v1/people/"+user.String()+"/chain", nil)
+}
+
+// CreateChain publishes the caller's own genesis.
+func (t *Transport) CreateChain(ctx context.Context, in wire.NewChain) error {
+	_, err := put[none](ctx, t, "v1/people/me/chain", in)
+	return err
+}
+
+// ExtendChain publishes the next link of the caller's own chain.
+func (t *Transport) ExtendChain(ctx context.Context, in wire.NewLink) error {
+	_, err := post[none](ctx, t, "v1/people/me/chain", in)
+	return err
+}
+
+// Devices are the caller's own, approved and waiting.
+func (t *Transport) Devices(ctx context.Context) (*wire.Devices, error) {
+	return get[wire.Devices](ctx, t, "v1/devices", nil)
+}
+
+// ProposeDevice asks that the caller's other devices take this one in.
+func (t *Transport) ProposeDevice(ctx context.Context, in wire.Device) error {
+	_, err := post[none](ctx, t, "v1/devices", in)
+	return err
+}
+
+// AnswerDevice hands a waiting device its half-signed link and its wrap.
+func (t *Transport) AnswerDevice(ctx context.Context, in wire.Device) error {
+	_, err := put[none](ctx, t, "v1/devices/"+in.Key.String()+"/proposal", in)
+	return err
+}
+
+// Device is one of the caller's own.
+func (t *Transport) Device(ctx context.Context, key envelope.KeyID) (*wire.Device, error) {
+	return get[wire.Device](ctx, t, "v1/devices/"+key.String(), nil)
+}
+
+// DeviceWrap is the caller's user seed, sealed to one of their devices.
+func (t *Transport) DeviceWrap(ctx context.Context, key envelope.KeyID) ([]byte, error) {
+	w, err := get[wire.Wrap](ctx, t, "v1/devices/"+key.String()+"/wrap", nil)
+	if err != nil {
+		return nil, err
+	}
+	return w.Wrap, nil
+}

@@ -1,0 +1,254 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+
+	"chancery/cmd/internal/client"
+	"chancery/crypto/chain"
+	"chancery/crypto/envelope"
+	"chancery/crypto/seal"
+)
+
+// Channel is one channel as this device follows it. All of its methods may be
+// called concurrently; one at a time goes on, the network included, because
+// both reading and writing are a walk along one total order.
+type Channel struct {
+	s  *Session
+	id envelope.ChannelID
+
+	mu     sync.Mutex
+	chain  *chain.Channel // nil until the genesis was verified
+	outbox *outbox
+	keys   map[uint64]epochKey
+	cover  cover
+	seen   map[envelope.KeyID]bool     // devices that wrote, for the snapshot
+	heads  map[uint64]envelope.Hash    // receipts for positions not yet read
+	watch  map[chan<- Message]struct{} // who follows
+	log    *[]Message                  // of a second walk, for reading: where messages go
+	listed bool                        // the live socket was told of it
+	strict bool                        // only the newest epoch will do: an older one was refused
+}
+
+type epochKey struct {
+	key seal.EpochKey
+	err error // why the epoch can't be opened; it is not asked for again
+}
+
+// Channel gets a channel's state, verified up to the server's newest position.
+func (s *Session) Channel(ctx context.Context, id envelope.ChannelID) (*Channel, error) {
+	c, err := s.channel(id)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.catchUp(ctx); err != nil {
+		return nil, err
+	}
+	s.listen(c)
+	return c, nil
+}
+
+func (s *Session) channel(id envelope.ChannelID) (*Channel, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, ok := s.channels[id]; ok {
+		return c, nil
+	}
+	o, err := readOutbox(s.Ring, id)
+	if err != nil {
+		return nil, err
+	}
+	c := &Channel{
+		s: s, id: id, outbox: o, keys: map[uint64]epochKey{}, seen: map[envelope.KeyID]bool{},
+		heads: map[uint64]envelope.Hash{}, watch: map[chan<- Message]struct{}{},
+	}
+	s.channels[id] = c
+	return c, nil
+}
+
+// ID names the channel.
+func (c *Channel) ID() envelope.ChannelID { return c.id }
+
+// page is how many entries one request brings.
+const page = 500
+
+// catchUp follows the channel to the server's newest position. It refuses a
+// server that is behind what this device has seen or was promised, unless the
+// organisation's root has said what was lost.
+func (c *Channel) catchUp(ctx context.Context) error {
+	if c.chain == nil {
+		if err := c.resume(ctx); err != nil {
+			return err
+		}
+	}
+	for {
+		position := c.position()
+		e, err := c.s.API.Entries(ctx, c.id, client.Page{After: position, Limit: page})
+		if err != nil {
+			return fmt.Errorf("fetching entries of channel %s: %w", c.id, err)
+		}
+		if err := c.checkServer(e.Position, e.Head); err != nil {
+			return c.restore(ctx, err)
+		}
+		if err := c.takeAll(ctx, e.Entries); err != nil {
+			if chain.ReasonOf(err) == chain.BrokenOrder {
+				return c.restore(ctx, fmt.Errorf("%w: %w", ErrRollback, err))
+			}
+			return err
+		}
+		if len(e.Entries) == 0 || c.position() >= e.Position {
+			return nil
+		}
+	}
+}
+
+func (c *Channel) position() uint64 {
+	if c.chain == nil {
+		return 0
+	}
+	return c.chain.Position
+}
+
+// checkServer holds the server's newest position against what it promised.
+func (c *Channel) checkServer(position uint64, head envelope.Hash) error {
+	switch {
+	case position < c.outbox.Highest.Position:
+		return fmt.Errorf("%w: channel %s ends at %d, entry %d was confirmed", ErrRollback, c.id, position, c.outbox.Highest.Position)
+	case position < c.position():
+		return fmt.Errorf("%w: channel %s ends at %d, this device has read to %d", ErrRollback, c.id, position, c.position())
+	case position == c.position() && position > 0 && head != c.chain.Top:
+		return fmt.Errorf("%w: channel %s has another head at %d", ErrRollback, c.id, position)
+	}
+	return nil
+}
+
+func (c *Channel) takeAll(ctx context.Context, raw [][]byte) error {
+	for _, b := range raw {
+		p, err := envelope.ParsePlaced(b)
+		if err != nil {
+			return fmt.Errorf("channel %s after entry %d: %w", c.id, c.position(), err)
+		}
+		if err := c.take(ctx, p); err != nil {
+			return fmt.Errorf("channel %s, entry %d: %w", c.id, p.Position, err)
+		}
+	}
+	return nil
+}
+
+// take verifies the next entry and does what it says: opens a message, checks
+// coverage. What can't be opened changes nothing but what is shown.
+func (c *Channel) take(ctx context.Context, p *envelope.Placed) error {
+	if err := c.judge(ctx, p); err != nil {
+		return err
+	}
+	if promised, ok := c.heads[p.Position]; ok && promised != p.Head {
+		return fmt.Errorf("%w: another head than the receipt's", ErrRollback)
+	}
+	delete(c.heads, p.Position)
+	if own := c.outbox.Highest; p.Position == own.Position && p.Head != own.Hash {
+		return fmt.Errorf("%w: another head than was confirmed", ErrRollback)
+	}
+	c.outbox.confirm(envelope.Ref{Position: p.Position, Hash: p.Head})
+	switch p.Entry.Kind {
+	case envelope.KindMessage:
+		c.takeMessage(ctx, p)
+	case envelope.KindCoverage:
+		c.takeCoverage(p)
+	}
+	return nil
+}
+
+func (c *Channel) judge(ctx context.Context, p *envelope.Placed) error {
+	if err := c.s.Dir.prepare(ctx, &p.Entry); err != nil {
+		return err
+	}
+	if c.chain != nil {
+		return c.chain.Apply(p)
+	}
+	fresh, err := chain.NewChannel(c.s.Dir, p)
+	if err != nil {
+		return err
+	}
+	if fresh.ID() != c.id {
+		return fmt.Errorf("%w: the genesis is of channel %s", envelope.ErrFormat, fresh.ID())
+	}
+	c.chain = fresh
+	return nil
+}
+
+func (c *Channel) takeMessage(ctx context.Context, p *envelope.Placed) {
+	m, cov := c.open(ctx, p)
+	c.seen[m.Device] = true
+	c.cover.add(leaf{p.Position, m.Entry, cov, p.Received})
+	if c.log != nil {
+		*c.log = append(*c.log, m)
+	}
+	c.publish(m)
+}
+
+// key finds an epoch's key: asked for once, verified against the epoch's roots.
+func (c *Channel) key(ctx context.Context, n uint64) (seal.EpochKey, error) {
+	if k, ok := c.keys[n]; ok {
+		return k.key, k.err
+	}
+	k, err := c.fetchKey(ctx, n)
+	if errors.Is(err, client.ErrUnavailable) || ctx.Err() != nil {
+		return k, err // this may be mended: ask again next time
+	}
+	c.keys[n] = epochKey{k, err}
+	return k, err
+}
+
+func (c *Channel) fetchKey(ctx context.Context, n uint64) (seal.EpochKey, error) {
+	e, ok := c.chain.Epoch(n)
+	if !ok {
+		return seal.EpochKey{}, fmt.Errorf("epoch %d is not there", n)
+	}
+	w, err := c.s.API.EpochWrap(ctx, c.id, n)
+	if err != nil {
+		if p, ok := errors.AsType[*client.Problem](err); ok && (p.Status == http.StatusNotFound || p.Status == http.StatusForbidden) {
+			return seal.EpochKey{}, fmt.Errorf("epoch %d was not given to you: it is from before you joined", n)
+		}
+		return seal.EpochKey{}, fmt.Errorf("fetching the wrap of epoch %d: %w", n, err)
+	}
+	if err := checkWrap(e, c.s.Me.Chain, w.Wrap, w.Hashes); err != nil {
+		return seal.EpochKey{}, err
+	}
+	seed, err := seal.UnwrapSeed(c.s.user, w.Wrap, c.epoch(e))
+	if err != nil {
+		return seal.EpochKey{}, err
+	}
+	return seed.Key(c.epoch(e)), nil
+}
+
+func (c *Channel) epoch(e *chain.Epoch) seal.Epoch {
+	return seal.Epoch{Org: c.chain.Org(), Channel: c.id, N: e.N, Link: e.Link, Commit: e.Body.SeedCommit}
+}
+
+// checkWrap proves that wrap is the very one that the epoch's link made for user.
+func checkWrap(e *chain.Epoch, user envelope.UserID, wrap []byte, hashes []envelope.Hash) error {
+	recipients := e.Recipients()
+	if len(hashes) != len(recipients) || chain.WrapsRoot(recipients, hashes) != e.Body.WrapsRoot {
+		return fmt.Errorf("wraps of epoch %d: %w: they do not hash to the link's root", e.N, seal.ErrWrap)
+	}
+	for i, r := range recipients {
+		if r.Kind == envelope.RecipientMember && r.ID == envelope.Hash(user) {
+			if envelope.SumBytes(wrap) != hashes[i] {
+				return fmt.Errorf("wrap of epoch %d: %w: another than the link's", e.N, seal.ErrWrap)
+			}
+			return nil
+		}
+	}
+	return fmt.Errorf("epoch %d is not for you", e.N)
+}
+
+func (c *Channel) close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return errors.Join(c.outbox.save(c.s.Ring, c.id), c.snapshot())
+}

@@ -1,0 +1,186 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"chancery/cmd/internal/client"
+	"chancery/core/wire"
+	"chancery/crypto/envelope"
+)
+
+// Read returns the messages after a position, oldest first, as the log has
+// them; Fold makes the reader's view. It walks the whole channel again from its
+// genesis, because a server could show other old entries than it did before.
+func (c *Channel) Read(ctx context.Context, after uint64) ([]Message, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.catchUp(ctx); err != nil {
+		return nil, err
+	}
+	return c.read(ctx, after)
+}
+
+func (c *Channel) read(ctx context.Context, after uint64) ([]Message, error) {
+	var log []Message
+	walk := &Channel{s: c.s, id: c.id, outbox: &outbox{}, keys: c.keys, seen: map[envelope.KeyID]bool{}, log: &log}
+	if err := walk.replay(ctx, c.position()); err != nil {
+		return nil, fmt.Errorf("reading channel %s: %w", c.id, err)
+	}
+	if head, ok := walk.chain.HeadAt(c.position()); !ok || head != c.chain.Top {
+		return nil, fmt.Errorf("%w: channel %s had another past", ErrRollback, c.id)
+	}
+	log = slices.DeleteFunc(log, func(m Message) bool { return m.Position <= after || m.Position > c.position() })
+	for i := range log {
+		log[i] = c.present(log[i])
+	}
+	return log, nil
+}
+
+// Watch calls emit for every message after a position, those to come included,
+// until ctx ends or emit fails. Session.Live must run meanwhile.
+func (c *Channel) Watch(ctx context.Context, after uint64, emit func(Message) error) error {
+	for {
+		live := make(chan Message, 1024)
+		past, last, err := c.subscribe(ctx, after, live)
+		if err != nil {
+			return err
+		}
+		for _, m := range past {
+			if err := emit(m); err != nil {
+				return err
+			}
+		}
+		if after, err = c.forward(ctx, max(after, last), live, emit); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *Channel) subscribe(ctx context.Context, after uint64, live chan Message) (past []Message, last uint64, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.catchUp(ctx); err != nil {
+		return nil, 0, err
+	}
+	if after < c.position() {
+		if past, err = c.read(ctx, after); err != nil {
+			return nil, 0, err
+		}
+	}
+	c.watch[live] = struct{}{}
+	return past, c.position(), nil
+}
+
+// forward passes live messages on. It returns the position reached when this
+// watcher fell behind and has to read again.
+func (c *Channel) forward(ctx context.Context, last uint64, live chan Message, emit func(Message) error) (uint64, error) {
+	defer c.unwatch(live)
+	for {
+		select {
+		case <-ctx.Done():
+			return last, context.Cause(ctx)
+		case m, ok := <-live:
+			if !ok {
+				return last, nil
+			}
+			c.mu.Lock()
+			m = c.present(m)
+			c.mu.Unlock()
+			if err := emit(m); err != nil {
+				return last, err
+			}
+			last = m.Position
+		}
+	}
+}
+
+func (c *Channel) unwatch(live chan Message) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.watch, live)
+}
+
+// Live follows all channels of the session over the live socket until ctx ends
+// or the session does. One Live runs at a time.
+func (s *Session) Live(ctx context.Context) error {
+	var told string
+	lost := func(err error) {
+		if err.Error() != told { // once, not at every try
+			told = err.Error()
+			s.Note("live connection lost, trying again: " + told)
+		}
+	}
+	return s.API.Follow(ctx, client.Follower{Resume: s.positions, Handle: s.handle, More: s.more, Lost: lost})
+}
+
+// listen adds a channel to the live socket, should it be running already.
+func (s *Session) listen(c *Channel) {
+	if c.listed {
+		return
+	}
+	c.listed = true
+	select {
+	case s.more <- wire.Subscribe{Channel: c.id, After: c.position()}:
+	default: // nobody reads: the socket will ask for all channels when it starts
+	}
+}
+
+func (s *Session) positions() []wire.Subscribe {
+	for len(s.more) > 0 {
+		<-s.more // all channels are listed below
+	}
+	s.mu.Lock()
+	all := slices.Collect(maps.Values(s.channels))
+	s.mu.Unlock()
+	out := make([]wire.Subscribe, 0, len(all))
+	for _, c := range all {
+		c.mu.Lock()
+		out = append(out, wire.Subscribe{Channel: c.id, After: c.position()})
+		c.mu.Unlock()
+	}
+	return out
+}
+
+// handle takes one live event. A channel that fails its checks is told of and
+// left behind; the others go on.
+func (s *Session) handle(ctx context.Context, e client.Event) error {
+	s.mu.Lock()
+	c, ok := s.channels[e.Channel]
+	s.mu.Unlock()
+	if !ok || e.Kind == wire.FrameTyping {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := c.live(ctx, e)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		s.Note(fmt.Sprintf("Needs attention: channel %s: %v", c.id, err))
+	}
+	return nil
+}
+
+func (c *Channel) live(ctx context.Context, e client.Event) error {
+	if e.Kind != wire.FrameEntry {
+		if e.Position > c.position() {
+			return c.catchUp(ctx)
+		}
+		return nil
+	}
+	p, err := envelope.ParsePlaced(e.Placed)
+	if err != nil {
+		return err
+	}
+	switch at := c.position(); {
+	case p.Position <= at:
+		return nil // read over HTTP already
+	case p.Position == at+1 && c.chain != nil:
+		return c.take(ctx, p)
+	}
+	return c.catchUp(ctx)
+}

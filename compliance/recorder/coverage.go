@@ -1,0 +1,77 @@
+package recorder
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"chancery/crypto/envelope"
+	"chancery/crypto/tlog"
+)
+
+// Coverage comes after so many messages, or when the channel has been quiet for
+// so long.
+const (
+	coverMessages = 200
+	coverQuiet    = 2 * time.Second
+)
+
+// errEnough ends a walk early.
+var errEnough = errors.New("enough")
+
+// cover posts coverage if it is due. It returns how long until it may be, 0 when
+// nothing is uncovered.
+func (f *follower) cover(ctx context.Context) (time.Duration, error) {
+	if f.channel == nil {
+		return 0, nil
+	}
+	covered := f.channel.Covered(f.ID())
+	if f.opened() <= covered {
+		return 0, nil
+	}
+	c, messages, err := f.coverage(covered + 1)
+	if err != nil || messages == 0 {
+		return 0, err
+	}
+	if wait := coverQuiet - f.Now().Sub(f.arrived); messages < coverMessages && wait > 0 {
+		return wait, nil
+	}
+	err = f.post(ctx, "coverage", func() *envelope.Entry { return f.sign(envelope.KindCoverage, c) })
+	return repost, err
+}
+
+// coverage proves the opening of the messages from a position on, as many as
+// one entry may cover. Everything that it is made of is read back from disk.
+func (f *follower) coverage(from uint64) (*envelope.Coverage, int, error) {
+	c := &envelope.Coverage{
+		Version: envelope.Version, Org: f.Org, Channel: f.id, From: from,
+		Recorder: f.ID(), Time: f.Now().UnixMicro(),
+	}
+	var root tlog.RootBuilder
+	messages := 0
+	err := f.lookUp(from, f.opened(), func(p *envelope.Placed, rec *openingRecord) error {
+		if messages == coverMessages {
+			return errEnough
+		}
+		c.To, c.HeadTo = p.Position, p.Head
+		if p.Entry.Kind != envelope.KindMessage {
+			return nil
+		}
+		messages++
+		if rec.Exception != "" {
+			c.Exceptions = append(c.Exceptions, envelope.Exception{Position: p.Position, Code: rec.Exception})
+			return nil
+		}
+		x, err := f.vault.unseal(p.Position, rec.Secret)
+		if err != nil {
+			return err
+		}
+		root.Append(tlog.LeafHash(envelope.CoverLeaf(p.Position, p.Hash(), x.Cov())))
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return nil, 0, err
+	}
+	c.Root = envelope.Hash(root.Root())
+	return c, messages, nil
+}

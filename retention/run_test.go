@@ -1,0 +1,503 @@
+package retention_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"chancery/compliance"
+	"chancery/compliance/archive"
+	"chancery/compliance/compliancetest"
+	"chancery/core"
+	"chancery/core/blob"
+	"chancery/core/postgres/postgrestest"
+	"chancery/core/vault"
+	"chancery/core/wire"
+	"chancery/crypto/envelope"
+	"chancery/crypto/sign"
+	"chancery/crypto/tlog"
+	"chancery/policy"
+	"chancery/retention"
+)
+
+func TestMain(m *testing.M) { postgrestest.Main(m) }
+
+const hour = time.Hour
+
+// scene is an organisation with a recorded channel, a rule that ends messages
+// after an hour, and a real vault.
+type scene struct {
+	*compliancetest.Org
+	*retention.Service
+	holds               *compliance.Service
+	vault               shredder
+	signer              *compliancetest.Signer
+	officer, legal, ann *compliancetest.Person
+	recorder            *compliancetest.Recorder
+	desk                *compliancetest.Channel
+}
+
+// shredder is the vault as retention sees it.
+type shredder struct{ *vault.Vault }
+
+func (s shredder) Puncture(ctx context.Context, leaves map[envelope.ChannelID][]uint64) error {
+	in := map[vault.Channel][]uint64{}
+	for id, list := range leaves {
+		in[vault.Channel(id)] = list
+	}
+	_, err := s.Vault.Puncture(ctx, in)
+	return err
+}
+
+func newScene(t *testing.T) *scene {
+	t.Helper()
+	o := compliancetest.New(t)
+	s := &scene{Org: o, officer: o.Officer("olga"), legal: o.Legal("leo"), ann: o.Person("ann", nil), recorder: o.Recorder("rec"), signer: compliancetest.NewSigner(t)}
+	dir := t.TempDir()
+	v, err := vault.Open(vault.Config{
+		Copies: []string{filepath.Join(dir, "a"), filepath.Join(dir, "b")}, Keys: []string{filepath.Join(dir, "k")}, New: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { v.Close() })
+	blobs, err := blob.Open(filepath.Join(dir, "blobs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.vault = shredder{v}
+	s.desk = o.Channel("desk", s.ann, s.recorder)
+	if err := v.Create(vault.Channel(s.desk.ID)); err != nil {
+		t.Fatal(err)
+	}
+	s.Service = retention.New(retention.Config{
+		Store: o.DB, Gate: o.Gate(), Directory: o, Vault: s.vault, Blobs: blobs, Signer: s.signer, Now: o.Now, Batch: 3,
+	})
+	s.holds = compliance.New(compliance.Config{Store: o.DB, Gate: o.Gate(), Directory: o, Now: o.Now})
+	if _, err := s.holds.CreateMatter(t.Context(), s.officer.Principal, wire.Matter{ID: "case", Title: "Case"}); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *scene) rule(edit func(*envelope.RuleOrder)) (wire.Rule, error) {
+	o := envelope.RuleOrder{Version: 1, Org: s.Org.Org().ID(), ID: "hour", Revision: 1, MaxRetain: 3600}
+	if edit != nil {
+		edit(&o)
+	}
+	b := envelope.Marshal(&o)
+	return s.SetRule(s.T.Context(), s.officer.Principal, wire.Order{Order: b, Approval: s.officer.Approve(policy.RetentionRuleSet, envelope.OrderHash(b))})
+}
+
+// checkpoint tells that the log was signed at a time.
+func (s *scene) checkpoint(size int64, at time.Time) {
+	s.Exec(`INSERT INTO checkpoints (size, note, at_us) VALUES ($1, 'note', $2)`, size, at.UnixMicro())
+}
+
+// old makes n covered messages that are two hours old.
+func (s *scene) old(n int) {
+	s.T.Helper()
+	for range n {
+		s.desk.Post(s.ann, s.Clock.Add(-2*hour))
+	}
+	s.desk.Cover(s.recorder, 1, s.desk.Last)
+	s.checkpoint(int64(s.desk.Last), s.Clock)
+	if _, err := s.rule(nil); err != nil {
+		s.T.Fatal(err)
+	}
+}
+
+func (s *scene) plan() wire.Plan {
+	s.T.Helper()
+	p, err := s.CreatePlan(s.T.Context(), s.officer.Principal)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	return p
+}
+
+func (s *scene) approve(who *compliancetest.Person, a policy.Action, id envelope.Hash) (wire.Plan, error) {
+	return s.ApprovePlan(s.T.Context(), who.Principal, id, wire.Order{Approval: who.Approve(a, id)})
+}
+
+// start plans, approves and starts a run.
+func (s *scene) start() wire.Plan {
+	s.T.Helper()
+	p := s.plan()
+	_, err := s.approve(s.officer, policy.RetentionPlan, p.ID)
+	if err == nil {
+		_, err = s.approve(s.legal, policy.RetentionApprove, p.ID)
+	}
+	if err == nil {
+		p, err = s.RunPlan(s.T.Context(), s.officer.Principal, p.ID)
+	}
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	return p
+}
+
+func (s *scene) state(id envelope.Hash) wire.Plan {
+	s.T.Helper()
+	p, err := s.Plan(s.T.Context(), s.officer.Principal, id)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	return p
+}
+
+func (s *scene) confirm(r *compliancetest.Recorder, id envelope.Hash) error {
+	c := envelope.Confirmation{Version: 1, Org: s.Org.Org().ID(), Plan: id, Recorder: r.Party.ID(), Disposed: 1, Time: s.Clock.UnixMicro()}
+	_, err := s.ConfirmPlan(s.T.Context(), r.Principal, id, compliancetest.Statement(envelope.LabelConfirmation, &c, r.Key))
+	return err
+}
+
+func (s *scene) hold(t *testing.T) error {
+	b := envelope.Marshal(&envelope.HoldOrder{Version: 1, Org: s.Org.Org().ID(), Matter: "case", Name: "h", Nonce: make([]byte, 16)})
+	id := envelope.OrderHash(b)
+	_, err := s.holds.CreateHold(t.Context(), s.officer.Principal, wire.Order{Order: b, Approval: s.officer.Approve(policy.HoldCreate, id)})
+	if err == nil {
+		_, err = s.holds.ApproveHold(t.Context(), s.legal.Principal, id, wire.Order{Approval: s.legal.Approve(policy.HoldApprove, id)})
+	}
+	return err
+}
+
+func (s *scene) readable(position uint64) bool {
+	_, err := s.vault.SealSalt(vault.Channel(s.desk.ID), position, [32]byte{})
+	return !errors.Is(err, vault.ErrPunctured)
+}
+
+func refused(t *testing.T, err error, kind core.Kind, code string) {
+	t.Helper()
+	e, ok := errors.AsType[*core.Error](err)
+	if !ok || e.Kind != kind || e.Code != code {
+		t.Errorf("got %v, want kind %d code %s", err, kind, code)
+	}
+}
+
+func TestDisposal(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.old(7)
+	fresh := s.desk.Post(s.ann, s.Clock)
+	p := s.start()
+	if p.Messages != 7 {
+		t.Fatalf("plan has %d messages", p.Messages)
+	}
+	ctx := t.Context()
+	if err := s.Resume(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.state(p.ID); got.State != retention.Pending || s.desk.Bodies() != 1 {
+		t.Fatalf("plan is %s, %d bodies", got.State, s.desk.Bodies())
+	}
+	for i := uint64(1); i <= 8; i++ {
+		if message := i >= 2; message == s.readable(i) {
+			t.Errorf("leaf %d: readable %v", i, s.readable(i))
+		}
+	}
+	if !s.readable(fresh) {
+		t.Error("a message that stays was shredded")
+	}
+	why, err := s.Why(ctx, s.legal.Principal, s.desk.ID, 3)
+	if err != nil || why.Code != retention.Disposed {
+		t.Errorf("why: %+v, %v", why, err)
+	}
+	if err := s.confirm(s.recorder, p.ID); err != nil {
+		t.Fatal(err)
+	}
+	s.signer.Down = errors.New("signer is away")
+	if err := s.Resume(ctx); err == nil {
+		t.Error("certified without a signer")
+	}
+	s.signer.Down = nil
+	if err := s.Resume(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s.checkCertificate(t, s.state(p.ID))
+	if n := s.Number(`SELECT count(*) FROM records WHERE op = 'ret.run' AND outcome = 'intent'`); n != 4 {
+		t.Errorf("%d intents on record, want that of the start and one for each of 3 batches", n)
+	}
+}
+
+func (s *scene) checkCertificate(t *testing.T, p wire.Plan) {
+	t.Helper()
+	doc, err := sign.VerifyDSSE(p.Certificate, s.signer.Key.Public())
+	if err != nil || p.State != retention.Certified {
+		t.Fatal(p.State, err)
+	}
+	var statement struct{ Predicate archive.Disposal }
+	if err := json.Unmarshal(doc.Payload, &statement); err != nil {
+		t.Fatal(err)
+	}
+	d := statement.Predicate
+	if !bytes.Equal(d.Order, p.Order) || len(d.Approvals) != 2 || len(d.Confirmations) != 1 || d.Destroyed != 7 {
+		t.Errorf("certificate says %+v", d)
+	}
+}
+
+// TestCrash crashes a run at every step and goes on.
+func TestCrash(t *testing.T) {
+	t.Parallel()
+	crash := errors.New("crash")
+	for _, where := range []string{"intended", "punctured", "dropped", "finished", "signed"} {
+		t.Run(where, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			s.old(5)
+			p := s.start()
+			left := 2 // the second time, so that something was done before
+			if where == "finished" || where == "signed" {
+				left = 1
+			}
+			s.CrashAt(func(step string) error {
+				if step == where {
+					if left--; left == 0 {
+						return crash
+					}
+				}
+				return nil
+			})
+			confirmed := false
+			for range 6 {
+				err := s.Resume(t.Context())
+				if err != nil && !errors.Is(err, crash) {
+					t.Fatal(err)
+				}
+				if !confirmed && s.state(p.ID).State == retention.Pending {
+					confirmed = true
+					if err := s.confirm(s.recorder, p.ID); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if left > 0 || s.state(p.ID).State != retention.Certified || s.desk.Bodies() != 0 {
+				t.Errorf("crash left %d, plan is %s, %d bodies", left, s.state(p.ID).State, s.desk.Bodies())
+			}
+			if n := s.Number(`SELECT disposed FROM plans`); n != 5 {
+				t.Errorf("%d messages counted", n)
+			}
+		})
+	}
+}
+
+// A hold that comes at any step of a run stops it before the next batch, and
+// what it finds is kept.
+func TestAttackHoldDuringRun(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.old(7)
+	p := s.start()
+	batches := 0
+	var held error
+	done := make(chan struct{})
+	s.CrashAt(func(step string) error {
+		switch {
+		case step == "punctured" && batches == 0:
+			// In the middle of a batch it waits for the batch's end.
+			go func() { defer close(done); held = s.hold(t) }()
+			select {
+			case <-done:
+				t.Error("a hold took effect in the middle of a batch")
+			case <-time.After(300 * time.Millisecond):
+			}
+		case step == "dropped" && batches == 0:
+			<-done
+			batches++
+		}
+		return nil
+	})
+	if err := s.Resume(t.Context()); err != nil || held != nil {
+		t.Fatal(err, held)
+	}
+	got := s.state(p.ID)
+	if got.State != retention.Stopped || s.desk.Bodies() != 4 || got.Why == "" {
+		t.Fatalf("plan is %s (%s), %d bodies; want stopped after 3 of 7", got.State, got.Why, s.desk.Bodies())
+	}
+	for i := uint64(5); i <= 8; i++ {
+		if !s.readable(i) {
+			t.Errorf("leaf %d of a held message was shredded", i)
+		}
+	}
+	// Those that went have no certificate, so the next plan is to tell of them too.
+	if again := s.plan(); again.Messages != 0 || again.Blocked != 7 {
+		t.Errorf("a new plan has %d messages, %d blocked", again.Messages, again.Blocked)
+	}
+	why, err := s.Why(t.Context(), s.legal.Principal, s.desk.ID, 6)
+	if err != nil || why.Code != retention.HoldActive || len(why.Holds) != 1 {
+		t.Errorf("why: %+v, %v", why, err)
+	}
+}
+
+// A hold between approval and run is seen by policy, and by the store.
+func TestAttackRunUnderHold(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.old(3)
+	p := s.plan()
+	for _, x := range []struct {
+		who *compliancetest.Person
+		a   policy.Action
+	}{{s.officer, policy.RetentionPlan}, {s.legal, policy.RetentionApprove}} {
+		if _, err := s.approve(x.who, x.a, p.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.hold(t); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.RunPlan(t.Context(), s.officer.Principal, p.ID)
+	refused(t, err, core.Denied, "hold.active")
+	plan, _, err := s.DB.Plan(t.Context(), p.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zero := int64(0)
+	_, g, e, err := s.Service.Gate.Permit(t.Context(), s.officer.Principal, policy.RetentionRun, policy.Resource{
+		Type: policy.PlanResource, ID: p.ID.String(), Holds: &zero, RequestedBy: "0", Approvals: compliance.PolicyApprovals(plan.Consents),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Op = "ret.run"
+	if err := s.DB.StartPlan(t.Context(), g, e, &plan, s.Clock); !errors.Is(err, retention.ErrChanged) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestAttackPlanByOnePerson(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	both := s.Person("both", []string{policy.RoleOfficer, policy.RoleLegal}, envelope.RoleCompliance, envelope.RoleLegal)
+	s.old(2)
+	p := s.plan()
+	if _, err := s.approve(both, policy.RetentionPlan, p.ID); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.approve(both, policy.RetentionApprove, p.ID)
+	refused(t, err, core.Denied, "dual.approved_twice")
+	other := both.Principal
+	other.User = s.legal.Principal.User
+	_, err = s.ApprovePlan(t.Context(), other, p.ID, wire.Order{Approval: both.Approve(policy.RetentionApprove, p.ID)})
+	refused(t, err, core.Denied, compliance.SamePerson)
+	_, err = s.RunPlan(t.Context(), s.officer.Principal, p.ID)
+	refused(t, err, core.Denied, "dual.not_approved")
+	stale := s.legal.ApproveAt(policy.RetentionApprove, p.ID, s.Clock.Add(-hour))
+	_, err = s.ApprovePlan(t.Context(), s.legal.Principal, p.ID, wire.Order{Approval: stale})
+	refused(t, err, core.Denied, compliance.Expired)
+}
+
+// The server's clock and its checkpoints ten years ahead purge nothing.
+func TestAttackClockTenYearsOn(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.old(0)
+	for range 3 {
+		s.desk.Post(s.ann, s.Clock)
+	}
+	s.desk.Cover(s.recorder, s.desk.Last-3, s.desk.Last)
+	s.Clock = s.Clock.AddDate(10, 0, 0)
+	s.officer.Principal.AuthTime, s.officer.Principal.Expires = s.Clock, s.Clock.Add(hour)
+	s.checkpoint(1000, s.Clock)
+	if p := s.plan(); p.Messages != 0 {
+		t.Errorf("plan has %d messages", p.Messages)
+	}
+}
+
+// What a recorder has not covered stays.
+func TestAttackDisposeBeforeCoverage(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.old(2)
+	for range 3 {
+		s.desk.Post(s.ann, s.Clock.Add(-2*hour))
+	}
+	p := s.plan()
+	o, err := envelope.ParseOrder[envelope.DisposalPlan](p.Order)
+	if err != nil || p.Messages != 2 || o.Unconfirmed != 3 {
+		t.Errorf("plan has %d messages, %d unconfirmed; %v", p.Messages, o.Unconfirmed, err)
+	}
+	var leaves [][]byte
+	for _, i := range []int64{2, 3} {
+		var h []byte
+		if err := s.DB.App().QueryRow(t.Context(), `SELECT hash FROM entries WHERE channel_id = $1 AND seq = $2`, s.desk.Number, i).Scan(&h); err != nil {
+			t.Fatal(err)
+		}
+		leaves = append(leaves, h)
+	}
+	if len(o.Ranges) != 1 || tlog.Hash(o.Ranges[0].Root) != tlog.Root(leaves) || o.Ranges[0].From != 2 || o.Ranges[0].To != 3 {
+		t.Errorf("ranges are %+v", o.Ranges)
+	}
+}
+
+// A message goes only together with its revisions.
+func TestRevisionsKeepTheirMessage(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	i := s.desk.Post(s.ann, s.Clock.Add(-3*hour))
+	alone := s.desk.Post(s.ann, s.Clock.Add(-3*hour))
+	s.desk.Revise(s.ann, s.Clock.Add(-time.Minute), envelope.Edit, i)
+	s.old(0)
+	o, err := envelope.ParseOrder[envelope.DisposalPlan](s.plan().Order)
+	if err != nil || len(o.Ranges) != 1 || o.Ranges[0].From != alone || o.Ranges[0].To != alone {
+		t.Fatalf("ranges are %+v, %v", o.Ranges, err)
+	}
+	why, err := s.Why(t.Context(), s.legal.Principal, s.desk.ID, i)
+	if err != nil || why.Verdict != "expires" || why.Code != retention.RetentionMax {
+		t.Errorf("why: %+v, %v", why, err)
+	}
+}
+
+func TestAttackShortenLockedRule(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	if _, err := s.rule(func(o *envelope.RuleOrder) { o.MinRetain, o.Lock = 3600, true }); err != nil {
+		t.Fatal(err)
+	}
+	for name, edit := range map[string]func(*envelope.RuleOrder){
+		"minimum": func(o *envelope.RuleOrder) { o.MinRetain, o.Lock = 3599, true },
+		"lock":    func(o *envelope.RuleOrder) { o.MinRetain, o.Lock = 3600, false },
+		"channel": func(o *envelope.RuleOrder) { o.MinRetain, o.Lock, o.Channel = 3600, true, s.desk.ID },
+	} {
+		_, err := s.rule(func(o *envelope.RuleOrder) { o.Revision = 2; edit(o) })
+		t.Run(name, func(t *testing.T) { refused(t, err, core.Held, "retention.locked") })
+	}
+	// The server's own role can't do it in SQL either.
+	for _, sql := range []string{
+		`INSERT INTO rules SELECT id, 2, sha256(hash), order_bytes, channel, 0, max_retain, locked, now() FROM rules`,
+		`UPDATE rules SET min_retain = 0`, `DELETE FROM rules`,
+	} {
+		if _, err := s.DB.App().Exec(t.Context(), sql); err == nil {
+			t.Errorf("%s: allowed", sql)
+		}
+	}
+	_, err := s.rule(func(o *envelope.RuleOrder) { o.Revision = 3; o.MinRetain, o.Lock = 3600, true })
+	refused(t, err, core.Conflict, "state.moved")
+	if _, err := s.rule(func(o *envelope.RuleOrder) { o.Revision, o.MinRetain, o.MaxRetain, o.Lock = 2, 7200, 7200, true }); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAttackConfirmations(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.old(1)
+	p := s.start()
+	refused(t, s.confirm(s.recorder, p.ID), core.Conflict, "state.moved")
+	if err := s.Resume(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	stranger := s.Recorder("stranger")
+	refused(t, s.confirm(stranger, p.ID), core.Denied, "capture.not_listed")
+	forged := &compliancetest.Recorder{Key: stranger.Key, Party: s.recorder.Party, Principal: s.recorder.Principal}
+	refused(t, s.confirm(forged, p.ID), core.Denied, compliance.BadApproval)
+	s.Delist(s.recorder.Party)
+	refused(t, s.confirm(s.recorder, p.ID), core.Denied, compliance.NotListed)
+	if err := s.Resume(t.Context()); err != nil || s.state(p.ID).State != retention.Pending {
+		t.Errorf("plan is %s, %v", s.state(p.ID).State, err)
+	}
+}
