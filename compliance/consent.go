@@ -116,11 +116,14 @@ func (c *Consent) Apart(earlier []Consent) error {
 	return nil
 }
 
-// PolicyApprovals is how policy sees consents.
-func PolicyApprovals(list []Consent) []policy.Approval {
-	out := make([]policy.Approval, len(list))
-	for i, c := range list {
-		out[i] = policy.Approval{By: SubjectID(c.Account), Role: string(c.Role)}
+// PolicyApprovals is how policy sees consents. The requester's own signature is
+// the request, and no approval of it.
+func PolicyApprovals(requester identity.UserID, list []Consent) []policy.Approval {
+	out := []policy.Approval{}
+	for _, c := range list {
+		if c.Account != requester {
+			out = append(out, policy.Approval{By: SubjectID(c.Account), Role: string(c.Role)})
+		}
 	}
 	return out
 }

@@ -230,8 +230,8 @@ func (s *Service) PutOpenings(ctx context.Context, p identity.Principal, id enve
 	if _, ok := s.Directory.Org().Party(envelope.RoleRecorder, envelope.KeyID(p.Service)); !ok {
 		return Refuse(op, core.Denied, NotListed, "the organisation does not list this recorder")
 	}
-	if x.Openings != nil && x.Openings.KeyCommit == in.KeyCommit {
-		return nil // the answer to the first time was lost
+	if x.Openings != nil {
+		return nil // the first ones stand: the answer was lost, or the recorder asked before it looked again
 	}
 	if x.State != Cut {
 		return moved(op, "export", x.State)

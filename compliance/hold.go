@@ -56,7 +56,7 @@ type Release struct {
 // Wire is the hold as the API tells it.
 func (h *Hold) Wire() wire.Hold {
 	return wire.Hold{
-		ID: h.ID, Matter: h.Order.Matter, Name: h.Order.Name, State: h.State, Order: h.Bytes,
+		ID: h.ID, Matter: h.Order.Matter, Name: h.Order.Name, State: h.State, Order: h.Bytes, Release: h.Release.Bytes,
 		Approvals: append(Statements(h.Consents), Statements(h.Release.Consents)...),
 		Messages:  h.Messages, Root: h.Root, Created: h.Created, Active: h.Active,
 	}
@@ -145,7 +145,7 @@ func (s *Service) ApproveHold(ctx context.Context, p identity.Principal, id enve
 		return wire.Hold{}, Explain(op, err)
 	}
 	r := resource(policy.HoldResource, id.String())
-	r.State, r.RequestedBy, r.Approvals = string(h.State), SubjectID(h.Requester), PolicyApprovals(h.Consents)
+	r.State, r.RequestedBy, r.Approvals = string(h.State), SubjectID(h.Requester), PolicyApprovals(h.Requester, h.Consents)
 	_, g, e, err := s.Gate.Permit(ctx, p, policy.HoldApprove, r)
 	if err != nil {
 		return wire.Hold{}, err

@@ -140,7 +140,7 @@ func TestAttackHoldByOnePerson(t *testing.T) {
 	}
 	in := wire.Order{Approval: both.Approve(policy.HoldApprove, id)}
 	_, err := s.ApproveHold(ctx, both.Principal, id, in)
-	refused(t, err, core.Denied, "dual.approved_twice")
+	refused(t, err, core.Denied, "dual.same_person")
 	// The signatures refuse it too, were policy fooled by a second account.
 	other := both.Principal
 	other.User = s.ann.Principal.User
@@ -191,7 +191,7 @@ func TestAttackApprovals(t *testing.T) {
 	_, err := s.ApproveHold(ctx, unlisted.Principal, id, wire.Order{Approval: unlisted.Approve(policy.HoldApprove, id)})
 	refused(t, err, core.Denied, compliance.NotListed)
 	_, err = s.ApproveHold(ctx, s.officer.Principal, id, wire.Order{Approval: s.officer.Approve(policy.HoldApprove, id)})
-	refused(t, err, core.Denied, "dual.approved_twice")
+	refused(t, err, core.Denied, "dual.same_person")
 	if n := s.Number(`SELECT count(*) FROM holds WHERE state <> 'draft'`); n != 0 {
 		t.Errorf("%d holds are active", n)
 	}

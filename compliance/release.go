@@ -58,7 +58,7 @@ func (s *Service) ApproveRelease(ctx context.Context, p identity.Principal, id e
 		return wire.Hold{}, Explain(op, err)
 	}
 	r := resource(policy.HoldResource, id.String())
-	r.State, r.RequestedBy, r.Approvals = string(h.State), SubjectID(h.Release.Requester), PolicyApprovals(h.Release.Consents)
+	r.State, r.RequestedBy, r.Approvals = string(h.State), SubjectID(h.Release.Requester), PolicyApprovals(h.Release.Requester, h.Release.Consents)
 	_, g, e, err := s.Gate.Permit(ctx, p, policy.HoldReleaseApprove, r)
 	if err != nil {
 		return wire.Hold{}, err

@@ -45,7 +45,7 @@ func (s *Schedule) expired(now time.Time) bool { return now.UnixMicro() >= s.Ord
 // resource is what policy must see of a schedule.
 func (s *Schedule) resource(id string) policy.Resource {
 	r := resource(policy.ScheduleResource, id)
-	r.RequestedBy, r.Approvals = SubjectID(s.Requester), PolicyApprovals(s.Consents)
+	r.RequestedBy, r.Approvals = SubjectID(s.Requester), PolicyApprovals(s.Requester, s.Consents)
 	return r
 }
 

@@ -227,7 +227,7 @@ CREATE TABLE public.exports (
     ordinal bigint NOT NULL,
     from_idx bigint NOT NULL,
     to_idx bigint NOT NULL,
-    checkpoint text NOT NULL,
+    header bytea NOT NULL,
     ranges bytea NOT NULL,
     previous_id bytea,
     state text NOT NULL,
@@ -235,8 +235,7 @@ CREATE TABLE public.exports (
     messages bigint DEFAULT 0 NOT NULL,
     exceptions bigint DEFAULT 0 NOT NULL,
     manifest bytea,
-    other_manifest bytea,
-    slip bytea,
+    openings bigint,
     key_commit bytea,
     path text,
     why text,
@@ -247,9 +246,10 @@ CREATE TABLE public.exports (
     CONSTRAINT exports_delivered_has_path CHECK ((((state = 'delivered'::text) = (delivered_at IS NOT NULL)) AND ((delivered_at IS NULL) OR (path IS NOT NULL)))),
     CONSTRAINT exports_failed_says_why CHECK (((state <> 'failed'::text) OR (why IS NOT NULL))),
     CONSTRAINT exports_id_size CHECK ((length(id) = 32)),
-    CONSTRAINT exports_period CHECK (((from_idx >= 0) AND (from_idx < to_idx))),
-    CONSTRAINT exports_sealed_has_time CHECK (((state <> ALL (ARRAY['sealed'::text, 'signed'::text, 'delivered'::text])) OR (sealed_at IS NOT NULL))),
-    CONSTRAINT exports_signed_has_manifest CHECK (((state <> ALL (ARRAY['signed'::text, 'delivered'::text])) OR ((signed_at IS NOT NULL) AND (manifest IS NOT NULL)))),
+    CONSTRAINT exports_openings_have_key CHECK (((openings IS NULL) = (key_commit IS NULL))),
+    CONSTRAINT exports_period_order CHECK (((from_idx >= 0) AND (from_idx < to_idx))),
+    CONSTRAINT exports_sealed_has_manifest CHECK (((state <> ALL (ARRAY['sealed'::text, 'signed'::text, 'delivered'::text])) OR ((sealed_at IS NOT NULL) AND (manifest IS NOT NULL)))),
+    CONSTRAINT exports_signed_has_time CHECK (((state <> ALL (ARRAY['signed'::text, 'delivered'::text])) OR (signed_at IS NOT NULL))),
     CONSTRAINT exports_state CHECK ((state = ANY (ARRAY['cut'::text, 'writing'::text, 'sealed'::text, 'signed'::text, 'delivered'::text, 'failed'::text])))
 );
 
@@ -326,6 +326,12 @@ CREATE TABLE public.log_hashes (
     i bigint NOT NULL,
     hash bytea NOT NULL,
     CONSTRAINT log_hashes_size CHECK ((length(hash) = 32))
+);
+
+CREATE TABLE public.log_open (
+    only_one boolean DEFAULT true NOT NULL,
+    ids bigint[] NOT NULL,
+    CONSTRAINT log_open_only_one CHECK (only_one)
 );
 
 CREATE TABLE public.matters (
@@ -621,12 +627,6 @@ ALTER TABLE ONLY public.epochs
     ADD CONSTRAINT epochs_pkey PRIMARY KEY (channel_id, n);
 
 ALTER TABLE ONLY public.exports
-    ADD CONSTRAINT exports_ordinal_unique UNIQUE (schedule_id, ordinal);
-
-ALTER TABLE ONLY public.exports
-    ADD CONSTRAINT exports_period_unique UNIQUE (schedule_id, from_idx);
-
-ALTER TABLE ONLY public.exports
     ADD CONSTRAINT exports_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.external_identities
@@ -649,6 +649,9 @@ ALTER TABLE ONLY public.lockouts
 
 ALTER TABLE ONLY public.log_hashes
     ADD CONSTRAINT log_hashes_pkey PRIMARY KEY (i);
+
+ALTER TABLE ONLY public.log_open
+    ADD CONSTRAINT log_open_pkey PRIMARY KEY (only_one);
 
 ALTER TABLE ONLY public.matters
     ADD CONSTRAINT matters_pkey PRIMARY KEY (id);
@@ -735,6 +738,10 @@ CREATE INDEX entries_links ON ONLY public.entries USING btree (channel_id, seq) 
 CREATE INDEX entries_received ON ONLY public.entries USING brin (recv_us);
 
 CREATE INDEX exports_open ON public.exports USING btree (cut_at) WHERE (state = ANY (ARRAY['cut'::text, 'writing'::text, 'sealed'::text, 'signed'::text]));
+
+CREATE UNIQUE INDEX exports_ordinal ON public.exports USING btree (schedule_id, ordinal) WHERE (state <> 'failed'::text);
+
+CREATE UNIQUE INDEX exports_period ON public.exports USING btree (schedule_id, from_idx) WHERE (state <> 'failed'::text);
 
 CREATE INDEX holds_in_force ON public.holds USING btree (id) WHERE (state = ANY (ARRAY['active'::text, 'release_requested'::text, 'cooling'::text]));
 
@@ -945,9 +952,7 @@ GRANT UPDATE(exceptions) ON TABLE public.exports TO chancery_app;
 
 GRANT UPDATE(manifest) ON TABLE public.exports TO chancery_app;
 
-GRANT UPDATE(other_manifest) ON TABLE public.exports TO chancery_app;
-
-GRANT UPDATE(slip) ON TABLE public.exports TO chancery_app;
+GRANT UPDATE(openings) ON TABLE public.exports TO chancery_app;
 
 GRANT UPDATE(key_commit) ON TABLE public.exports TO chancery_app;
 
@@ -1002,6 +1007,10 @@ GRANT SELECT ON TABLE public.lockouts TO chancery_export;
 GRANT SELECT,INSERT ON TABLE public.log_hashes TO chancery_app;
 GRANT SELECT ON TABLE public.log_hashes TO chancery_retention;
 GRANT SELECT ON TABLE public.log_hashes TO chancery_export;
+
+GRANT SELECT,UPDATE ON TABLE public.log_open TO chancery_app;
+GRANT SELECT ON TABLE public.log_open TO chancery_retention;
+GRANT SELECT ON TABLE public.log_open TO chancery_export;
 
 GRANT SELECT,INSERT ON TABLE public.matters TO chancery_app;
 GRANT SELECT ON TABLE public.matters TO chancery_retention;

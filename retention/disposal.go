@@ -146,7 +146,7 @@ func (s *Service) ConfirmPlan(ctx context.Context, p identity.Principal, id enve
 	if slices.ContainsFunc(plan.Confirmations, said) {
 		return plan.Wire(), nil
 	}
-	if plan.State != Pending {
+	if plan.State != Pending && plan.State != Running {
 		return wire.Plan{}, compliance.Refuse(op, core.Conflict, "state.moved", fmt.Sprintf("the plan is %s", plan.State))
 	}
 	e.Op = record.PlanConfirm

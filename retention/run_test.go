@@ -358,7 +358,7 @@ func TestAttackRunUnderHold(t *testing.T) {
 	}
 	zero := int64(0)
 	_, g, e, err := s.Service.Gate.Permit(t.Context(), s.officer.Principal, policy.RetentionRun, policy.Resource{
-		Type: policy.PlanResource, ID: p.ID.String(), Holds: &zero, RequestedBy: "0", Approvals: compliance.PolicyApprovals(plan.Consents),
+		Type: policy.PlanResource, ID: p.ID.String(), Holds: &zero, RequestedBy: "0", Approvals: compliance.PolicyApprovals(plan.Requester, plan.Consents),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -486,8 +486,9 @@ func TestAttackConfirmations(t *testing.T) {
 	t.Parallel()
 	s := newScene(t)
 	s.old(1)
+	early := s.plan()
+	refused(t, s.confirm(s.recorder, early.ID), core.Denied, "dual.not_approved")
 	p := s.start()
-	refused(t, s.confirm(s.recorder, p.ID), core.Conflict, "state.moved")
 	if err := s.Resume(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -73,7 +73,7 @@ func (s *Service) orgResource() policy.Resource {
 func (s *Service) planResource(ctx context.Context, p *Plan, id envelope.Hash) (policy.Resource, error) {
 	r := policy.Resource{
 		Type: policy.PlanResource, ID: id.String(), State: string(p.State),
-		RequestedBy: compliance.SubjectID(p.Requester), Approvals: compliance.PolicyApprovals(p.Consents), Recorders: []string{},
+		RequestedBy: compliance.SubjectID(p.Requester), Approvals: compliance.PolicyApprovals(p.Requester, p.Consents), Recorders: []string{},
 	}
 	if p.ID.IsZero() {
 		return r, nil

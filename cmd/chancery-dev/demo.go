@@ -24,6 +24,9 @@ type story struct {
 	said    []string // what the step found out, printed behind its title
 	told    []saying // what the desk reads, in order
 	files   []string // SHA-256 of every file that was sent, hex
+
+	archive, slip string // the auditor's copies
+	canary        canary
 }
 
 func (s *story) note(format string, args ...any) {

@@ -28,8 +28,9 @@ func (s server) Holds(ctx context.Context) ([]recorder.Hold, error) {
 	out := make([]recorder.Hold, len(list.Holds))
 	for i, h := range list.Holds {
 		out[i] = recorder.Hold{
-			Order:  recorder.Order{Bytes: h.Order, Approvals: h.Approvals},
-			Active: slices.Contains(keeping, h.State),
+			Order:   recorder.Order{Bytes: h.Order, Approvals: h.Approvals},
+			Release: recorder.Order{Bytes: h.Release, Approvals: h.Approvals},
+			Active:  slices.Contains(keeping, h.State),
 		}
 	}
 	return out, nil

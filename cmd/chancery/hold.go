@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -189,16 +188,21 @@ func releaseOrder(h *wire.Hold, s *session.Session, reason string) *envelope.Rel
 }
 
 func holdReleaseApproveCmd(a *app) *cobra.Command {
-	var reason string
-	cmd := &cobra.Command{
+	return &cobra.Command{
 		Use: "release-approve HOLD", Short: "Consent to the end of a hold", Args: cobra.ExactArgs(1),
-		Long: "The reason must be the one that was asked for, letter for letter: it is part of what both people sign.",
 		RunE: a.onHold(func(ctx context.Context, s *session.Session, h *wire.Hold) error {
-			order := envelope.Marshal(releaseOrder(h, s, reason))
-			if err := asked(h, envelope.OrderHash(order)); err != nil {
-				return err
+			if len(h.Release) == 0 {
+				return &hint{fmt.Errorf("%w: nobody asked for the end of hold %s", errNotFound, h.ID), "chancery hold release " + h.ID.String()}
 			}
-			in, err := consent(s, actHoldReleaseApprove, order)
+			o, err := envelope.ParseOrder[envelope.ReleaseOrder](h.Release)
+			if err != nil {
+				return fmt.Errorf("reading the release of hold %s: %w", h.ID, err)
+			}
+			if o.Hold != h.ID || o.Org != s.Dir.Org().ID() {
+				return fmt.Errorf("hold %s: %w: the server shows the release of another", h.ID, envelope.ErrFormat)
+			}
+			fmt.Fprintf(a.err, "release of hold %s, because: %s\n", h.ID, printable(o.Reason))
+			in, err := consent(s, actHoldReleaseApprove, h.Release)
 			if err != nil {
 				return err
 			}
@@ -209,21 +213,4 @@ func holdReleaseApproveCmd(a *app) *cobra.Command {
 			return a.said(h, "hold %s is %s", h.ID, h.State)
 		}),
 	}
-	cmd.Flags().StringVar(&reason, "reason", "", "the reason that was asked for")
-	must(cmd.MarkFlagRequired("reason"))
-	return cmd
-}
-
-// asked tells whether somebody asked for this very release.
-func asked(h *wire.Hold, object envelope.Hash) error {
-	given, err := approvals(h.Approvals)
-	if err != nil {
-		return err
-	}
-	for _, a := range given {
-		if a.Action == actHoldRelease && a.Object == object {
-			return nil
-		}
-	}
-	return &hint{errors.New("nobody asked to release this hold for that reason"), "chancery hold show " + h.ID.String()}
 }

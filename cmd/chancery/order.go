@@ -21,6 +21,7 @@ const (
 	actHoldRelease        = "hold.release_request"
 	actHoldReleaseApprove = "hold.release_approve"
 	actRuleSet            = "retention.rule_set"
+	actPlan               = "retention.plan"
 	actPlanApprove        = "retention.approve"
 	actScheduleSet        = "export.schedule_set"
 	actScheduleApprove    = "export.schedule_approve"

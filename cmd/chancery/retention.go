@@ -113,10 +113,20 @@ func nextRevision(ctx context.Context, api *client.Transport, id string) (uint64
 
 func planCmd(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "plan", Short: "List what is past its time; nothing is disposed of yet", Args: cobra.NoArgs,
-		RunE: a.withAPI(func(ctx context.Context, api *client.Transport, _ []string) error {
-			p, err := api.CreatePlan(ctx)
+		Use: "plan", Short: "List what is past its time, and sign the list; nothing is disposed of yet", Args: cobra.NoArgs,
+		RunE: a.withSession(func(ctx context.Context, s *session.Session, _ []string) error {
+			p, err := s.API.CreatePlan(ctx)
 			if err != nil {
+				return err
+			}
+			if envelope.OrderHash(p.Order) != p.ID {
+				return fmt.Errorf("plan %s: %w: the server shows another order", p.ID, envelope.ErrFormat)
+			}
+			in, err := consent(s, actPlan, p.Order)
+			if err != nil {
+				return err
+			}
+			if p, err = s.API.ApprovePlan(ctx, p.ID, in); err != nil {
 				return err
 			}
 			return a.said(p, "plan %s would dispose of %d messages; holds keep %d\nnext: chancery retention approve %s", p.ID, p.Messages, p.Blocked, p.ID)

@@ -358,7 +358,7 @@ func recordersOf(ctx context.Context, q querier, channels [][]byte) ([]envelope.
 
 const insertConfirmation = `
 INSERT INTO confirmations (plan_id, recorder, statement, at_us)
-SELECT id, $2, $3, $4 FROM plans WHERE id = $1 AND state = 'pending' ON CONFLICT DO NOTHING`
+SELECT id, $2, $3, $4 FROM plans WHERE id = $1 AND state IN ('running', 'pending') ON CONFLICT DO NOTHING`
 
 // Confirm implements retention.Store.
 func (db *DB) Confirm(ctx context.Context, g policy.Grant, e core.Event, id envelope.Hash, c retention.Confirmation) error {

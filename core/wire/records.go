@@ -37,7 +37,8 @@ type Hold struct {
 	Name      string        `json:"name"`
 	State     State         `json:"state" enum:"draft,active,release_requested,cooling,closed"`
 	Order     []byte        `json:"order"`
-	Approvals [][]byte      `json:"approvals"`
+	Release   []byte        `json:"release,omitempty" doc:"envelope.ReleaseOrder, once its end was asked for"`
+	Approvals [][]byte      `json:"approvals" doc:"of the order and of the release"`
 	Messages  uint64        `json:"messages" doc:"held when it became active"`
 	Root      envelope.Hash `json:"root" doc:"RFC 6962 root over the held entries' hashes, in channel and position order"`
 	Created   time.Time     `json:"created"`

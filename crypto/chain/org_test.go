@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"slices"
 	"testing"
 
 	"chancery/crypto/envelope"
@@ -73,6 +74,7 @@ func manyRoots(w *world) *envelope.Entry {
 	for i := range 17 {
 		w.roots = append(w.roots, key(string(rune('a'+i))))
 	}
+	slices.SortFunc(w.roots, func(a, b *seal.SigningKey) int { return envelope.CompareKey(a.ID(), b.ID()) })
 	return w.orgGenesis(func(*envelope.OrgGenesisBody) {})
 }
 
@@ -93,6 +95,8 @@ func TestOrgLinks(t *testing.T) {
 		"role":            {party(func(p *envelope.Party) { p.Role = envelope.RoleWitness }), Malformed},
 		"no key":          {party(func(p *envelope.Party) { p.Key = nil }), Malformed},
 		"recipient":       {party(func(p *envelope.Party) { p.Recipient = []byte("r") }), Malformed},
+		"role, bare":      {party(func(p *envelope.Party) { p.Role, p.Key = envelope.RoleWitness, nil }), Malformed},
+		"auditor's key":   {party(func(p *envelope.Party) { p.Role, p.Recipient = envelope.RoleAuditor, []byte("r") }), Malformed},
 		"user":            {party(func(p *envelope.Party) { p.User = w.alice.ID() }), Malformed},
 		"no name":         {party(func(p *envelope.Party) { p.Name = "" }), Malformed},
 		"long name":       {party(func(p *envelope.Party) { p.Name = string(make([]byte, 201)) }), Malformed},

@@ -14,9 +14,11 @@ func TestUserGenesis(t *testing.T) {
 		edit edit
 		want Reason
 	}{
-		"as it is":     {func(l *envelope.Link, b *envelope.UserGenesisBody) {}, ""},
-		"type":         {func(l *envelope.Link, b *envelope.UserGenesisBody) { l.Type = envelope.OrgGenesis }, Malformed},
-		"seq":          {func(l *envelope.Link, b *envelope.UserGenesisBody) { l.Seq, l.Chain, l.Prev = 1, w.bob.id, w.bob.Head() }, Malformed},
+		"as it is": {func(l *envelope.Link, b *envelope.UserGenesisBody) {}, ""},
+		"type":     {func(l *envelope.Link, b *envelope.UserGenesisBody) { l.Type = envelope.OrgGenesis }, Malformed},
+		"seq": {func(l *envelope.Link, b *envelope.UserGenesisBody) {
+			l.Seq, l.Chain, l.Prev = 1, w.bob.id, w.bob.Head()
+		}, Malformed},
 		"org":          {func(l *envelope.Link, b *envelope.UserGenesisBody) { l.Org[0] ^= 1 }, WrongChain},
 		"suite":        {func(l *envelope.Link, b *envelope.UserGenesisBody) { b.Suite = envelope.SuiteFIPS }, SuiteBad},
 		"nonce":        {func(l *envelope.Link, b *envelope.UserGenesisBody) { b.Nonce = nil }, Malformed},

@@ -62,7 +62,8 @@ type Opened struct {
 
 // Open reads a message. It fails with ErrContext when key is of another epoch,
 // with ErrSalt when salt is not the committed one, and otherwise for a reason
-// that lies in the signed bytes (see Exception).
+// that lies in the signed bytes (see Exception). With such a reason it returns
+// the header and the secret all the same: they are what proves the exception.
 func Open(key EpochKey, e *envelope.Entry, salt []byte) (*Opened, error) {
 	header, err := envelope.ParseHeader(e)
 	if err != nil {
@@ -78,7 +79,7 @@ func Open(key EpochKey, e *envelope.Entry, salt []byte) (*Opened, error) {
 	secret := key.secret(e.Header, salt)
 	body, err := OpenSecret(secret, e)
 	if err != nil {
-		return nil, err
+		return &Opened{Header: *header, Secret: secret}, err
 	}
 	return &Opened{*header, *body, secret}, nil
 }

@@ -47,10 +47,11 @@ class Bag:
     def unpack(self, name, limit):
         """The plain bytes of a .zst file, at most limit."""
         need(name in self.present, f"{name} is missing", 4)
-        with open(self.path(name), "rb") as packed:
+        if os.path.getsize(self.path(name)) == 0: return b""
+        with open(self.path(name), "rb", buffering=0) as packed:  # its descriptor is the program's
             need(packed.read(4) == b"\x28\xb5\x2f\xfd", f"{name} is not Zstandard")  # zstd unpacks other formats too
             packed.seek(0)
-            with subprocess.Popen(["zstd", "-dcq", "-M16"], stdin=packed, stdout=subprocess.PIPE,
+            with subprocess.Popen(["zstd", "-dcq", "--memory=16MiB"], stdin=packed, stdout=subprocess.PIPE,
                                   stderr=subprocess.DEVNULL) as program:
                 plain = program.stdout.read(limit + 1)
                 if len(plain) > limit: program.kill()
@@ -104,7 +105,8 @@ class Bag:
         at, names = self.about["from"], set()
         for n, s in enumerate(self.about["segments"], 1):
             need(s["path"] in self.present, f"{s['path']} is missing", 4)
-            need(s["path"] == f"data/records/{n:06}.jsonl.zst" and s["first"] == at <= s["last"], "segments do not follow")
+            need(s["path"] == f"data/records/{n:06}.jsonl.zst", "segments have other names")
+            need(s["first"] == at <= s["last"], "segments do not follow")
             packed = os.path.getsize(self.path(s["path"]))
             need(s["plain_size"] <= min(SEGMENT + LINE, 1000 * packed), "a segment is too large")
             at = s["last"] + 1

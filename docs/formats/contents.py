@@ -42,7 +42,7 @@ EXCEPTION = record(channel=digest, code=pattern("file_missing|not_covered"), obj
 CERTIFICATE = record(_type=text, predicateType=text, subject=many(lambda v: v), predicate=record(
     approvals=maybe(many(octets)), backup=text, confirmations=maybe(many(octets)), destroyed=count, order=octets,
     time=integer))
-PROOF = record(proof=many(digest))
+PROOF = record(proof=maybe(many(digest)))
 
 
 def line(v):
@@ -68,7 +68,7 @@ def placed(raw):
     kind, header, body, _ = shaped(entry, disposed=True)
     gone = kind == 2 and not body
     need(not salt and (gone or sha(body) == payload), "placed entry has a salt, or another payload")
-    return position, received, after, kind, gone, [entry_hash(entry, payload), sha(header), payload]
+    return position, received, after, kind, gone, header, [entry_hash(entry, payload), sha(header), payload]
 
 
 def tile_path(level, n, width):

@@ -45,8 +45,8 @@ def item(data, at, depth):
 
 
 def fits(value, shape):
-    """A shape is a letter (u unsigned, i integer, t text, b bytes; h, s, n bytes of 32, 64, 16), [x] an array of x, or the
-    fields of a structure: a tuple of shapes, or a string of letters."""
+    """A shape is a letter (u unsigned, i integer, t text, b bytes; h, s, n bytes of 32, 64, 16), [x] an array of x, or
+    the fields of a structure: a tuple of shapes, or a string of letters."""
     if isinstance(shape, list): return isinstance(value, list) and all(fits(v, shape[0]) for v in value)
     if len(shape) > 1: return isinstance(value, list) and len(value) == len(shape) and all(map(fits, value, shape))
     if shape == "u": return type(value) is int and 0 <= value < 1 << 64
@@ -70,7 +70,7 @@ def whole(digits):
     return int(digits)
 
 
-def refuse(token): raise ValueError("JSON with " + token)
+def refuse(token): raise ValueError("malformed: " + token)
 
 
 def depth(v):
@@ -106,12 +106,11 @@ def members(value, kinds):
     return {name: kind(value[name]) for name, kind in kinds.items()}
 
 
-def lines(raw, kinds):
+def lines(raw, kind):
     if raw and not raw.endswith(b"\n"): refuse("an unfinished line")
     for line in raw.split(b"\n")[:-1]:
         if len(line) >= LINE: refuse("a line too long")
-        value = canonical(line)
-        yield members(value, kinds if type(kinds) is dict else kinds(value))
+        yield kind(canonical(line))
 
 
 # Merkle trees: RFC 6962; pairing level by level, an odd last one going up, is the same tree.

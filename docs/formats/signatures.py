@@ -15,7 +15,8 @@ NEEDS = {"recorder": "kr", "auditor": "r", "custodian": "r", "signer": "k", "rec
 
 class Refused(Exception):
     def __init__(self, why, code, rung=None):
-        self.why, self.code, self.rung = why, code, rung
+        super().__init__(why)
+        self.code, self.rung = code, rung
 
 
 def need(condition, why, code=3, rung=None):
@@ -62,6 +63,7 @@ def listed(body):
 def organisation(chain, org):
     """Judges the organisation's chain; returns its suite and its signers, key id to key."""
     need(chain, "the organisation's chain is empty", 4)
+    need(decode(chain[0][1], LINK)[5] == "org.genesis", "the chain does not start with a genesis")
     need(total("chain", chain[0][1]) == org, "the genesis is of another organisation", 5)
     parties, before = {}, ZERO
     for seq, entry in enumerate(chain):
@@ -85,26 +87,42 @@ def organisation(chain, org):
 
 
 # archive.md and log.md: what the signer signs
+def named(raw):
+    """Names and key hashes of a note's signature lines; None when one holds no base64."""
+    try:
+        lines = [line.split() for line in raw.decode(errors="replace").splitlines()]
+        return {(line[1], octets(line[2])[:4]) for line in lines if len(line) == 3 and line[0] == "\u2014"}
+    except ValueError:
+        return None
+
+
 def note(raw, origin, signers):
     """The text of a signed note, which listed signers alone have signed."""
-    known = {sha(origin.encode() + b"\n\1" + key)[:4]: key for key in signers.values()}
+    known = {(origin, sha(origin.encode() + b"\n\1" + key)[:4]): key for key in signers.values()}
+    try:
+        body, strangers = opened(raw, known)
+    except ValueError as error:
+        names = named(raw)  # whoever is not listed is untrusted, whatever else is wrong
+        raise Refused(f"note: {error}", 5 if names and not names & set(known) else 3) from error
+    need(not strangers, "strangers signed the note", 5)
+    return body
+
+
+def opened(raw, known):
+    """The text of a note with a good signature of a known key, and whether others signed it too."""
     body, gap, tail = raw.decode().rpartition("\n\n")
-    need(gap and tail.endswith("\n"), "note is malformed")
-    good, strangers, named = set(), False, False
+    good, strangers = set(), False
     for line in tail[:-1].split("\n"):
         parts = re.fullmatch("\u2014 ([^ +\n]+) ([A-Za-z0-9+/=]+)", line)
-        need(parts, "note is malformed")
+        if not (gap and tail.endswith("\n") and parts): refuse("another shape")
         name, signature = parts[1], octets(parts[2])
-        named |= name == origin
-        key = known.get(signature[:4]) if name == origin else None
-        strangers |= key is None
-        if key is None: continue
-        need(key not in good and signed(key, (body + "\n").encode(), signature[4:]), "note: bad signature")
+        key = known.get((name, signature[:4]))
+        if key is None:
+            strangers = True
+            continue
+        if key in good or not signed(key, (body + "\n").encode(), signature[4:]): refuse("a bad or second signature")
         good.add(key)
-    need(named, "note is not signed by its origin", 5)
-    need(good, "note is not signed by a listed signer")
-    need(not strangers, "strangers signed the note", 5)
-    return body + "\n"
+    return body + "\n" if good else refuse("no signature of a listed signer"), strangers
 
 
 def dsse(raw, signers):

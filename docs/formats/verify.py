@@ -3,7 +3,7 @@
 
 Written from the pages in this directory alone, with Python's standard library and the program zstd (package zstd): an
 example of a second implementation. The modules beside it are the parts below the ladder: encoding.py, signatures.py,
-contents.py, bag.py. Written to be read rather than to be fast: a segment of records is held in memory.
+contents.py, consent.py, bag.py. Written to be read rather than to be fast: a segment of records is held in memory.
 
 usage: verify.py [--json] [--chain] <organisation id> <directory>...
 
@@ -18,12 +18,13 @@ import base64, json, re, sys
 sys.dont_write_bytecode = True  # leave no cache in the documentation
 
 from bag import TAGS, Bag
-from contents import (CERTIFICATE, CHAINED, CHANNEL, EXCEPTION, EXPORT, PAST, PLAN, PROOF, SIGNED, line, placed,
+from contents import (CERTIFICATE, CHAINED, CHANNEL, EXCEPTION, EXPORT, PAST, PLAN, PROOF, line, placed,
                       recorded, tile_path, tiles_of)
+from consent import Consent
 from encoding import ZERO, canonical, compact, consistent, decode, encode, leaf, lines, rising, root, sha, total
 from signatures import ENTRY, Refused, dsse, need, note, organisation, shaped, statement
 
-HISTORY = 1 << 30  # bytes of history.jsonl
+HISTORY = 8 << 30  # bytes of history.jsonl
 
 
 class Archive(Bag):
@@ -55,17 +56,16 @@ class Archive(Bag):
         said = f"{origin}\n{about['ordinal']}\n{base64.b64encode(self.hash).decode()}\n"
         need(note(self.read("archive.note"), origin, self.signers) == said, "archive.note is about another archive")
         certs = sorted(name for name in self.sums if name.startswith("data/certs/"))
-        self.ranges = [r for name in certs for r in self.certificate(name)]
+        self.consent = Consent(self.org, links, [self.certificate(name) for name in certs])
 
     def certificate(self, name):
         value = canonical(dsse(self.read(name), self.signers))
         predicate = CERTIFICATE(value)["predicate"]
         plan, plan_id = decode(predicate["order"], PLAN), total("order", predicate["order"])
-        for raw in (predicate["approvals"] or []) + (predicate["confirmations"] or []): decode(raw, SIGNED)
         subjects = ("organisation", self.org), ("plan", plan_id)
         need(value == statement("chancery/disposal/v1", value["predicate"], *subjects) and plan[:2] == [1, self.org]
              and name == f"data/certs/{plan_id.hex()}.dsse", f"{name} is another certificate")
-        return plan[7]
+        return plan_id, plan[7], predicate["approvals"] or [], predicate["confirmations"] or []
 
     # Rung 3
     def place(self):
@@ -102,13 +102,13 @@ class Archive(Bag):
         whole = peaks.pop() if peaks else root([])
         for peak in reversed(peaks): whole = sha(b"\1" + peak + whole)
         need(whole == state["root"], "the tiles hash to another root")
-        proof = PROOF(canonical(self.read("log/consistency.json")))["proof"]
+        proof = PROOF(canonical(self.read("log/consistency.json")))["proof"] or []
         old = (self.about["previous"] or {}).get("checkpoint", {"size": 0, "root": None})
         need(consistent(old["size"], old["root"], state["size"], state["root"], proof), "the log does not continue")
 
     # Rung 5
     def records(self):
-        about, kinds, self.entries, self.plain = self.about, {}, [], {}
+        about, kinds, self.entries, self.geneses, self.plain = self.about, {}, [], [], {}
         order = decode(about["order"], EXPORT)
         need(order[:3] == [1, self.org, about["schedule"]] and rising(order[4]) and rising(order[7])
              and len(about["order"]) <= 1 << 20, "the order is another one")
@@ -149,9 +149,10 @@ class Archive(Bag):
         need(org == self.org, f"record {index} is of another organisation")
         if position:
             need("entry" in row, f"the entry of record {index} is missing", 4)
-            at, received, after, kind, gone, own = placed(row["entry"])
+            at, received, after, kind, gone, header, own = placed(row["entry"])
             need((at, own) == (position, hashes), f"the entry of record {index} is another one")
             self.entries.append((channel, position, received, after, kind, gone, own[0]))
+            if position == 1: self.geneses.append((channel, header))
         need(position or "entry" not in row, f"record {index} has an entry without a position")
         return word
 
@@ -171,20 +172,27 @@ class Archive(Bag):
             state[c["channel"]] = at, start, c["received"]
         founded = set(followed) | {channel for channel, position in self.history(state) if position == 1}
         need(all(at == 0 or channel in founded for channel, (at, _, _) in state.items()), "a genesis is missing", 4)
+        self.consent.read_users(self.read("data/identity/users.jsonl"))
+        if self.before: self.consent.devices = {**self.before.consent.devices, **self.consent.devices}
+        if self.before: self.consent.recorders = dict(self.before.consent.recorders)
+        for channel, header in self.geneses: self.consent.found(channel, header)
         self.follow(state)
         need(all(at for at, _, _ in state.values()), "a channel has no genesis")
         need(sum(e[4] == 2 for e in self.entries) == self.about["messages"], "messages do not add up")
+        self.consent.check(set(state))
         self.followed = {**followed, **{channel: (at, after) for channel, (at, after, _) in state.items()}}
 
     def history(self, state):
-        """Channel and position of every entry before the archive. Its faults belong to rung 8."""
-        try:
-            for row in lines(self.past, PAST):
-                position = placed(row["entry"])[0]
-                need(row["channel"] in state and 0 < position <= state[row["channel"]][0], "history is of no channel")
-                yield row["channel"], position
-        except (ValueError, Refused) as error:
-            raise Refused(str(error), 3, 8)
+        """Channel and position of every entry before the archive."""
+        for row in lines(self.past, PAST):
+            need(row["channel"] in state, "history is of a channel that is not in the index")
+            try:
+                position, _, _, _, _, header, _ = placed(row["entry"])
+            except (ValueError, Refused) as error:
+                raise Refused(str(error), 3, 8) from error
+            need(position <= state[row["channel"]][0], "history is of entries in the archive")
+            if position == 1: self.geneses.append((row["channel"], header))
+            yield row["channel"], position
 
     def follow(self, state):
         waiting = {}
@@ -197,8 +205,7 @@ class Archive(Bag):
                 received, after, kind, gone, own = waiting.pop((channel, position + 1))
                 follows = total("head", before, position + 1, received, own)
                 need(received >= last and after == follows, "an entry does not follow")
-                need(not gone or any(r[0] == channel and r[1] <= position + 1 <= r[2] for r in self.ranges),
-                     "a message is gone and no certificate says why", 4)
+                if gone: self.consent.cover(channel, position + 1, own)
                 state[channel] = position + 1, after, received
             need(len(waiting) <= 4096, "a channel has a gap", 4)
         need(not waiting, "a channel has a gap", 4)
