@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build test check lint deps golden bench
+.PHONY: help run demo build test check lint deps golden bench proof soak
 
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -12,6 +12,18 @@ GOLDEN = $(addprefix ./,$(sort $(dir $(shell grep -rl --include='*_test.go' 'fla
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+run: deps build ## start a living organisation on this machine and say what to try
+	@bin/chancery-dev run
+
+demo: deps build ## tell the main job as numbered steps by the real binaries (KILL=1: kill the server after each)
+	@bin/chancery-dev demo
+
+soak: deps build ## kill the server 20 times at random while people talk; nothing lost, nothing doubled
+	@bin/chancery-dev soak --kills 20
+
+proof: build ## show that the server does not link the code that opens an envelope
+	@scripts/proof
 
 build: ## build every command into bin/
 	@mkdir -p bin

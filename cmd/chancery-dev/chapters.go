@@ -36,6 +36,7 @@ func chapters(messages int) []step {
 		{"the auditor verifies the archive offline", then((*story).verify)},
 		{"the auditor opens it: every text and file as it was typed", then((*story).convert)},
 		{"the server's user can read nobody's keys", then((*story).apart)},
+		{"the marks are nowhere that the server could leave them", func(ctx context.Context, s *story) error { return s.searchCanary(ctx, s.archive) }},
 	}
 }
 

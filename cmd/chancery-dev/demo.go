@@ -70,7 +70,13 @@ func demo(ctx context.Context, bin string, keep bool, messages int) (err error) 
 	if s.organisation, err = open(ctx, g, ""); err != nil {
 		return err
 	}
-	return s.tell(ctx, chapters(messages))
+	steps := chapters(messages)
+	if os.Getenv("KILL") != "" {
+		for i := range steps {
+			steps[i] = crashAfter(steps[i])
+		}
+	}
+	return s.tell(ctx, steps)
 }
 
 // tell runs the steps in order and stops at the first that is not so.

@@ -115,8 +115,11 @@ func (p *person) enroll() error {
 	return p.startAgent()
 }
 
+// ackWait is short here: the story shows what happens without a recorder.
+const ackWait = "5s"
+
 func (p *person) startAgent() (err error) {
-	args := append([]string{"--home", p.home + "/chancery", "--passphrase-file", p.home + "/passphrase"}, p.server...)
+	args := append([]string{"--home", p.home + "/chancery", "--passphrase-file", p.home + "/passphrase", "--ack-wait", ackWait}, p.server...)
 	p.agent, err = p.start("agent-"+p.username, p.ground.binary("chancery"), append(args, "agent", "start")...)
 	return err
 }

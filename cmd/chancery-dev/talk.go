@@ -43,7 +43,8 @@ var fileSizes = []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, 20 << 20}
 // attach posts files of every size and has somebody else open them.
 func (s *story) attach(context.Context) error {
 	fay, dev := s.people["fay"], s.people["dev"]
-	for _, size := range fileSizes {
+	at := make([]uint64, len(fileSizes))
+	for i, size := range fileSizes {
 		content := make([]byte, size)
 		_, _ = rand.Read(content)
 		name := fmt.Sprintf("file-%d.bin", size)
@@ -57,14 +58,18 @@ func (s *story) attach(context.Context) error {
 		if err := fay.ask(&sent, "post", desk, "--attach", path, name); err != nil {
 			return err
 		}
+		at[i] = sent.Position
 		s.told = append(s.told, saying{"fay", name})
 		s.files = append(s.files, sum(content))
-		got := filepath.Join(dev.home, "got-"+name)
-		if err := s.fetch(dev, sent.Position, got); err != nil {
+	}
+	sent := s.files[len(s.files)-len(fileSizes):]
+	for i, position := range at {
+		got := filepath.Join(dev.home, fmt.Sprintf("got-%d", i))
+		if err := s.fetch(dev, position, got); err != nil {
 			return err
 		}
-		if b, err := os.ReadFile(got); err != nil || sum(b) != sum(content) {
-			return fmt.Errorf("%s came back as %d bytes (%w)", name, len(b), err)
+		if b, err := os.ReadFile(got); err != nil || sum(b) != sent[i] {
+			return fmt.Errorf("a file of %d bytes came back as %d (%w)", fileSizes[i], len(b), err)
 		}
 	}
 	s.note("%d files of 0 bytes to 20 MB equal by SHA-256", len(fileSizes))

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -21,6 +22,7 @@ func root(a *app) *cobra.Command {
 	f.StringVar(&a.flags.ca, "ca", os.Getenv("CHANCERY_CA"), "file of certificates to trust instead of the system's ($CHANCERY_CA)")
 	f.StringVar(&a.flags.org, "org", os.Getenv("CHANCERY_ORG"), "id of the organisation to accept ($CHANCERY_ORG)")
 	f.StringVar(&a.flags.passphraseFile, "passphrase-file", os.Getenv("CHANCERY_PASSPHRASE_FILE"), "file with the keyring's passphrase, mode 0600")
+	f.DurationVar(&a.flags.ackWait, "ack-wait", 30*time.Second, "how long to wait for a recorder's acknowledgement of a new key")
 	f.BoolVar(&a.flags.json, "json", false, "print JSON, one document a line")
 	cmd.PersistentPreRun = func(*cobra.Command, []string) {
 		a.flags.home = a.path(a.flags.home)

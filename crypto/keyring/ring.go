@@ -30,16 +30,16 @@ type config struct{ logN int }
 // Option changes how a keyring protects its master key.
 type Option func(*config)
 
-// Scrypt's work factors: 2^18 takes about a second and 256 MiB. A file
+// Scrypt's work factors: 2^17 takes about half a second and 128 MiB. A file
 // that asks for more than 2^20 is refused before any work is done.
 const (
-	defaultLogN = 18
+	defaultLogN = 17
 	minLogN     = 10
 	maxLogN     = 20
 )
 
 // LogN sets the work factor for Create and ChangePassphrase. Below the default
-// of 18 it is meant for tests only.
+// of 17 it is meant for tests only.
 func LogN(n int) Option { return func(c *config) { c.logN = n } }
 
 func configure(options []Option) (config, error) {
