@@ -19,11 +19,10 @@ import (
 
 // audited is a world with two archives, and an auditor's files around them.
 type audited struct {
-	world              *archivetest.World
-	dir, org           string
-	first, second      string
-	slip, identity     string
-	texts, fileContent string
+	world          *archivetest.World
+	dir, org       string
+	first, second  string
+	slip, identity string
 }
 
 func newAudited(t *testing.T) *audited {

@@ -100,6 +100,10 @@ func live(ctx context.Context, bin string) (err error) {
 // welcome says where things are and what to try. Each person has a command of
 // their own that finds their device's agent.
 func (s *story) welcome() error {
+	id, err := s.channelID(s.people["fay"], desk)
+	if err != nil {
+		return err
+	}
 	var names []string
 	for _, x := range staff {
 		if err := s.shortcut(s.people[x.username]); err != nil {
@@ -124,7 +128,7 @@ Try:
        --slip %s --identity %s --out desk.jsonl
 Stop with Ctrl-C; everything here is then deleted.
 `, s.address, s.ca, s.id, strings.Join(names, " "), devPassword, in("as"), in("as/fay"), in("log"),
-		in("as/fay"), desk, in("as/fay"), desk, in("as/rita"), in("as/fay"), desk, s.archive, s.id, s.slip, filepath.Join(s.auditor.home, "key", "identity"))
+		in("as/fay"), desk, in("as/fay"), desk, in("as/rita"), in("as/rita"), id, s.archive, s.id, s.slip, filepath.Join(s.auditor.home, "key", "identity"))
 	return nil
 }
 

@@ -27,7 +27,6 @@ type world struct {
 	t    *testing.T
 	dir  string
 	addr string
-	proc *exec.Cmd
 }
 
 // build makes programs, or takes those that CHANCERY_BIN has.

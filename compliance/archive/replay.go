@@ -38,8 +38,8 @@ type missingKey struct {
 }
 
 type replayCounts struct {
-	entries, messages, disposed, late int
-	files                             map[string]bool
+	entries, messages, disposed int
+	files                       map[string]bool
 }
 
 // checkHoles is rung 6. One replay of every channel answers rungs 6 to 8; each

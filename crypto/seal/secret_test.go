@@ -24,7 +24,7 @@ func TestAttack41SecretsDoNotPrint(t *testing.T) {
 		&EpochKey{key: b}, struct{ X Secret }{Secret(b)}, []DataKey{b},
 	}
 	canaries := []string{
-		hex.EncodeToString(b[:]), fmt.Sprintf("%v", b), fmt.Sprintf("%s", b[:]), fmt.Sprintf("%q", b[:]),
+		hex.EncodeToString(b[:]), fmt.Sprintf("%v", b), string(b[:]), fmt.Sprintf("%q", b[:]),
 		strings.Trim(fmt.Sprint(b[:8]), "[]"), strings.ReplaceAll(strings.Trim(fmt.Sprint(b[:8]), "[]"), " ", ","),
 		hex.EncodeToString(device.Seed()), strings.Trim(fmt.Sprint(device.Seed()[:8]), "[]"),
 		hex.EncodeToString(id.Seed()), strings.Trim(fmt.Sprint(id.Seed()[:8]), "[]"), "AGE-SECRET",
