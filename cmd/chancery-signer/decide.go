@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/sha256"
 	"fmt"
+	"strings"
 
 	"chancery/crypto/envelope"
 	"chancery/crypto/sign/signer"
@@ -63,8 +64,20 @@ func (s *state) last(kind, name string) *signer.Answer {
 	return grant(envelope.Marshal(&signer.Last{Size: k.Size, Root: signer.Digest(k.Root)}), err)
 }
 
+// isLog tells whether an origin is an organisation's log. An archive's note has
+// the same form under another origin, and must not come out of here past the
+// rules for archives.
+func isLog(origin string) bool {
+	org, ok := strings.CutPrefix(strings.TrimSuffix(origin, "/log"), "chancery/")
+	_, err := envelope.ID[envelope.OrgID](org)
+	return ok && err == nil && strings.HasSuffix(origin, "/log")
+}
+
 // checkpoint signs a log only as an extension of what was signed last.
 func (s *state) checkpoint(c *signer.Checkpoint) *signer.Answer {
+	if !isLog(c.Origin) {
+		return refuse(signer.Malformed, "%q is not the origin of an organisation's log", c.Origin)
+	}
 	if text, err := c.State().MarshalText(); err != nil || c.Size < 1 {
 		return refuse(signer.Malformed, "checkpoint %q: %v", text, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,7 +65,7 @@ func newState(t *testing.T) string {
 	return dir
 }
 
-const origin = "chancery/x/log"
+const origin = "chancery/00000000000000000000000000000000000000000000000000000000000000aa/log"
 
 func tree(n int) (tlog.MemoryHashes, tlog.Checkpoint) {
 	var m tlog.MemoryHashes
@@ -149,6 +150,7 @@ func TestAttackForkedLogIsNotSigned(t *testing.T) {
 		"no proof":          {twelve, nil, signer.Unproven},
 		"wrong proof":       {twelve, bad, signer.Unproven},
 		"bad name":          {tlog.Checkpoint{Origin: "a b", Size: 1}, nil, signer.Malformed},
+		"an archive's name": {tlog.Checkpoint{Origin: strings.Replace(origin, "/log", "/archive/daily", 1), Size: 1}, nil, signer.Malformed},
 	} {
 		if _, err := c.SignCheckpoint(t.Context(), x.point, x.proof); signer.CodeOf(err) != x.code {
 			t.Errorf("%s: %v", name, err)

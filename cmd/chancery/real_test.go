@@ -351,9 +351,9 @@ func (w *world) hold(position string) {
 	if out := w.do("ada", "retention", "rule"); !strings.Contains(out, "1h0m0s") {
 		w.t.Errorf("rules: %s", out)
 	}
+	w.refused(5, "bob", "hold", "release-approve", h.ID) // nobody asked yet
 	w.do("ada", "hold", "release", h.ID, "--reason", "closed")
-	w.refused(1, "bob", "hold", "release-approve", h.ID, "--reason", "another reason")
-	w.do("bob", "hold", "release-approve", h.ID, "--reason", "closed")
+	w.do("bob", "hold", "release-approve", h.ID)
 }
 
 // follow waits for a live message in tail -f, through an agent and without.
