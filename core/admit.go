@@ -26,6 +26,10 @@ func (x *placing) permit(ctx context.Context, id envelope.ChannelID) error {
 			return internal(op, err)
 		}
 	}
+	// Whoever opened a direct channel completes it; to everyone else it is not there.
+	if found && action == policy.DMOpen && r.MemberRole != string(envelope.RankOwner) {
+		return notFound(op, "that channel")
+	}
 	_, grant, e, err := x.s.Gate.Permit(ctx, x.p, action, r)
 	if err != nil {
 		return hideChannel(err, op, "that channel", r)
@@ -150,7 +154,7 @@ func (x *placing) checkParts(ctx context.Context) error {
 	case x.header != nil:
 		return x.checkMessage(ctx)
 	case x.link != nil:
-		return x.checkLink()
+		return x.checkLink(ctx)
 	}
 	return nil
 }
@@ -165,6 +169,9 @@ func (x *placing) checkMessage(ctx context.Context) error {
 		if err != nil {
 			return internal(op, err)
 		}
+		if found && b.Channel == x.room.row.Number && b.Position != 0 {
+			return conflict(op, "file.bound", "one of the files belongs to another message already")
+		}
 		if !found || b.Channel != x.room.row.Number || b.Account != x.p.User || b.Size != a.Size || b.Root != a.Root {
 			return invalid(op, fmt.Sprintf("attachments[%d]", i), fmt.Errorf("no such file was uploaded to this channel by you"))
 		}
@@ -172,11 +179,11 @@ func (x *placing) checkMessage(ctx context.Context) error {
 	return nil
 }
 
-func (x *placing) checkLink() error {
+func (x *placing) checkLink(ctx context.Context) error {
 	const op = "entry.place"
 	switch x.link.Type {
 	case envelope.EpochStart:
-		return x.checkEpoch()
+		return x.checkEpoch(ctx)
 	case envelope.MemberAdd:
 		b, err := envelope.ParseBody[envelope.AddBody](x.link)
 		if err != nil {
@@ -201,15 +208,13 @@ func (x *placing) checkLink() error {
 
 // checkEpoch checks that there is a wrap for everyone, and that they are the
 // wraps that the link commits to. What is inside them only their readers see.
-func (x *placing) checkEpoch() error {
+func (x *placing) checkEpoch(ctx context.Context) error {
 	const op = "entry.place"
 	b, err := envelope.ParseBody[envelope.EpochBody](x.link)
 	if err != nil {
 		return invalid(op, "entry", err)
 	}
-	x.room.mu.Lock()
-	recipients, err := x.room.state.Recipients()
-	x.room.mu.Unlock()
+	recipients, err := x.recipients(ctx)
 	if err != nil {
 		return internal(op, err)
 	}
@@ -228,4 +233,13 @@ func (x *placing) checkEpoch() error {
 	}
 	x.draft.Epoch = rows
 	return nil
+}
+
+func (x *placing) recipients(ctx context.Context) ([]envelope.Recipient, error) {
+	x.room.mu.Lock()
+	defer x.room.mu.Unlock()
+	if err := x.s.rooms.load(ctx, x.room); err != nil {
+		return nil, err
+	}
+	return x.room.state.Recipients()
 }

@@ -74,7 +74,10 @@ func (d *directory) reloadOrg(ctx context.Context) (*chain.Org, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.org = org
+	// Of two readings at once the longer chain stays: it never goes back.
+	if d.org == nil || org.Seq() >= d.org.Seq() {
+		d.org = org
+	}
 	return org, nil
 }
 
@@ -89,7 +92,9 @@ func (d *directory) reloadUser(ctx context.Context, id envelope.UserID) (*chain.
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.users[id] = u
+	if known, ok := d.users[id]; !ok || u.Seq() >= known.Seq() {
+		d.users[id] = u
+	}
 	return u, nil
 }
 

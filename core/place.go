@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"chancery/core/wire"
 	"chancery/crypto/chain"
@@ -43,11 +44,11 @@ func (s *Service) Place(ctx context.Context, p identity.Principal, id envelope.C
 	if err := x.permit(ctx, id); err != nil {
 		return nil, err
 	}
+	if known, err := x.known(ctx); known != nil || err != nil {
+		return known, err // also when a file of it is bound: to itself
+	}
 	if err := x.checkParts(ctx); err != nil {
 		return nil, err
-	}
-	if known, err := x.known(ctx); known != nil || err != nil {
-		return known, err
 	}
 	return x.commit(ctx)
 }
@@ -71,23 +72,32 @@ func (x *placing) parse() (err error) {
 // anew and judges again.
 const tries = 3
 
+// pause before the next try: the time of a commit.
+const pause = 20 * time.Millisecond
+
 func (x *placing) commit(ctx context.Context) ([]byte, error) {
 	const op = "entry.place"
 	for range tries {
 		done, err := x.queue(ctx)
-		if err != nil {
-			return nil, err
-		}
-		select {
-		case err = <-done:
-		case <-ctx.Done():
-			return nil, unavailable(op, "the outcome is not known; send the same entry again", ctx.Err())
+		if err == nil {
+			select {
+			case err = <-done:
+			case <-ctx.Done():
+				return nil, unavailable(op, "the outcome is not known; send the same entry again", ctx.Err())
+			}
 		}
 		switch {
 		case err == nil:
 			return x.s.receipt(x.room.row.ID, x.draft)
 		case errors.Is(err, ErrTaken) || errors.Is(err, errSuperseded):
-			continue
+			// The other who took the place may have been this very entry: sent
+			// twice, or stored although the answer was lost.
+			if known, err := x.known(ctx); known != nil || err != nil {
+				return known, err
+			}
+			time.Sleep(pause)
+		case KindOf(err) != Internal:
+			return nil, err
 		case errors.Is(err, ErrBlobBound):
 			return nil, conflict(op, "file.bound", "one of the files belongs to another message already")
 		default:
@@ -112,6 +122,9 @@ func (x *placing) queue(ctx context.Context) (chan error, error) {
 	defer r.mu.Unlock()
 	if err := x.s.rooms.load(ctx, r); err != nil {
 		return nil, unavailable(op, "the channel can't be read at the moment; try again", err)
+	}
+	if x.answered() {
+		return nil, ErrTaken
 	}
 	received := max(x.s.Now().UnixMicro(), r.state.Received)
 	if err := r.state.Judge(x.entry, received); err != nil {
@@ -150,7 +163,15 @@ func (x *placing) complete(at envelope.Placed) error {
 
 // final are the reasons after which this very entry can never stand, whatever
 // happens later. Anything else is "not now".
-var final = []chain.Reason{chain.EpochNotCurrent, chain.EpochExpired, chain.EpochNone, chain.RotationDue, chain.SeenBad}
+var final = []chain.Reason{chain.EpochNotCurrent, chain.EpochExpired, chain.RotationDue, chain.SeenBad}
+
+// passed tells whether the message's epoch has been left behind. One that is
+// placed and waits for its acknowledgement may still become current.
+func (x *placing) passed() bool {
+	newest, ok := x.room.state.Newest()
+	current, open := x.room.state.Current()
+	return ok && open && (x.header.Epoch < newest.N || x.header.Epoch == current.N)
+}
 
 // refuse answers an entry that the validator does not take. A message in its
 // turn whose moment has passed is refused for good: its number is consumed
@@ -161,7 +182,7 @@ func (x *placing) refuse(ctx context.Context, cause error) error {
 	switch {
 	case x.header == nil:
 		return e
-	case !slices.Contains(final, reason) || !x.inTurn():
+	case !slices.Contains(final, reason) || !x.passed() || !x.inTurn():
 		return e
 	}
 	refusal := envelope.Refusal{
@@ -173,7 +194,10 @@ func (x *placing) refuse(ctx context.Context, cause error) error {
 		return internal(e.Op, err)
 	}
 	told := x.draft.Event.at(x.room.row.Number, 0).denied(string(reason))
-	if err := x.s.Store.AddRefusal(ctx, told, x.room.row.Number, refusal, statement); err != nil {
+	// Not on the request's context: once the number is consumed, this room must
+	// know it. Of an outcome that is not known it forgets all it assumed.
+	if err := x.s.Store.AddRefusal(context.WithoutCancel(ctx), told, x.room.row.Number, refusal, statement); err != nil {
+		x.room.state = nil
 		return unavailable(e.Op, "the refusal could not be kept; send the same entry again", err)
 	}
 	x.room.refused[counterKey{refusal.Device, refusal.DeviceSeq}] = struct{}{}
@@ -220,6 +244,16 @@ func (x *placing) known(ctx context.Context) ([]byte, error) {
 		return nil, conflict(op, string(chain.CounterBad), "this device number was placed with another entry")
 	}
 	return x.s.receipt(x.room.row.ID, &Draft{Placed: kept.Placed, Message: h})
+}
+
+// answered tells that the message's number was placed or refused since known
+// looked. The caller holds the room.
+func (x *placing) answered() bool {
+	if x.header == nil {
+		return false
+	}
+	_, refused := x.room.refused[counterKey{x.header.Device, x.header.DeviceSeq}]
+	return refused || x.header.DeviceSeq <= x.room.state.Counter(x.header.Device).Seq
 }
 
 // fresh tells that the message can't have been answered before: it follows the

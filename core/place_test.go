@@ -139,3 +139,58 @@ func TestPlaceTogether(t *testing.T) {
 		s.Must(c.State.Apply(p))
 	}
 }
+
+// The same message sent at once, many times, stands once and is never refused.
+func TestAttack58SentManyTimes(t *testing.T) {
+	t.Parallel()
+	s, c, ann, _ := desk(t)
+	in := c.Seal(ann, "impatient")
+	var g sync.WaitGroup
+	for range 20 {
+		g.Go(func() {
+			_, err := s.Place(t.Context(), ann.P, c.ID, in)
+			if e, ok := err.(*core.Error); ok && (len(e.Refusal) > 0 || e.Kind != core.Unavailable) {
+				t.Errorf("an entry that stands was answered %v", err)
+			}
+		})
+	}
+	g.Wait()
+	if n := s.Number(`SELECT count(*) FROM entries WHERE kind = 2`); n != 1 {
+		t.Errorf("%d messages", n)
+	}
+	if n := s.Number(`SELECT count(*) FROM refusals`); n != 0 {
+		t.Errorf("%d refusals", n)
+	}
+}
+
+// A number that was refused is never placed later, by any process.
+func TestAttack45PublishedAfterRefused(t *testing.T) {
+	t.Parallel()
+	s, c, ann, bob := desk(t)
+	stale := c.Seal(bob, "sealed in the old epoch")
+	c.Rotate(ann, envelope.CauseDemand)
+	if _, err := s.Place(t.Context(), bob.P, c.ID, stale); core.KindOf(err) != core.Stale {
+		t.Fatal(err)
+	}
+	fresh := c.Seal(bob, "the same number, sealed in the new epoch")
+	for _, process := range []*core.Service{s.Service, s.Again(s.Engine)} {
+		if _, err := process.Place(t.Context(), bob.P, c.ID, fresh); core.KindOf(err) != core.Conflict {
+			t.Errorf("a refused number: %v", err)
+		}
+	}
+}
+
+// A recorder that is listed no more has no session either.
+func TestDelistedRecorderIsOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	token := w.recorderToken(t)
+	if _, err := w.Authenticate(t.Context(), token); err != nil {
+		t.Fatal(err)
+	}
+	body := envelope.DelistBody{Role: envelope.RoleRecorder, Party: w.recorder.ID()}
+	w.Must(w.AddOrgLink(t.Context(), w.admin.P, w.RootLink(envelope.OrgDelist, &body)))
+	if _, err := w.Authenticate(t.Context(), token); core.KindOf(err) != core.Unauthorized {
+		t.Errorf("a delisted recorder: %v", err)
+	}
+}

@@ -2,6 +2,7 @@ package core
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"chancery/crypto/chain"
@@ -74,10 +75,12 @@ func (r *rooms) load(ctx context.Context, x *room) error {
 	return nil
 }
 
+var errNoGenesis = errors.New("a channel without a genesis")
+
 // rebuild replays the links of a channel and takes counters from the store.
 func rebuild(dir chain.Directory, kept ChannelState) (*chain.Channel, error) {
 	if len(kept.Links) == 0 {
-		return nil, nil
+		return nil, errNoGenesis
 	}
 	state, err := chain.NewChannel(dir, &kept.Links[0].Placed)
 	if err != nil {
@@ -94,7 +97,7 @@ func rebuild(dir chain.Directory, kept ChannelState) (*chain.Channel, error) {
 	for device, n := range kept.Counters {
 		counters[device] = chain.Counter{Seq: n.Seq, Hash: n.Hash}
 	}
-	state.Know(counters, nil)
+	state.Know(counters, kept.Covered)
 	return state, nil
 }
 

@@ -41,6 +41,8 @@ func (s *Service) Login(ctx context.Context, in wire.Login) (wire.Session, error
 		return wire.Session{}, err
 	}
 	name := connector.Name() + ":" + identity.Normalize(in.Username)
+	// One guess at a time: guesses made at once would not see each other's count.
+	defer s.guesses.lock(name)()
 	lock, err := s.Store.Lockout(ctx, name)
 	if err != nil {
 		return wire.Session{}, internal(op, err)
@@ -74,7 +76,7 @@ func (s *Service) connector(name string) (identity.PasswordConnector, error) {
 // even when the guesser hangs up.
 func (s *Service) refuseLogin(ctx context.Context, name string, l identity.Lockout, cause error) error {
 	e := Event{Op: record.SessionRefuse, Outcome: record.Denied, At: s.Now().UnixMicro()}
-	if err := s.Store.RefuseSignIn(ctx, e, name, l); err != nil {
+	if err := s.Store.RefuseSignIn(context.WithoutCancel(ctx), e, name, l); err != nil {
 		return internal("session.login", err)
 	}
 	return &Error{Op: "session.login", Kind: Unauthorized, Code: "login.refused", Public: identity.PublicText(cause), Err: cause}
@@ -215,7 +217,7 @@ func (s *Service) Authenticate(ctx context.Context, token string) (identity.Prin
 		return identity.Principal{}, unavailable("session", "the server can't look up sessions at the moment; try again", err)
 	}
 	now := s.Now()
-	if !found || x.Account.Disabled || s.Profile.Check(x.Session, now) != nil {
+	if !found || x.Account.Disabled || s.Profile.Check(x.Session, now) != nil || !s.listed(x, now) {
 		return identity.Principal{}, ended("session.ended")
 	}
 	if now.Sub(x.ActiveAt) > time.Minute {
@@ -224,6 +226,20 @@ func (s *Service) Authenticate(ctx context.Context, token string) (identity.Prin
 		}
 	}
 	return principal(x, s.Profile.Deadline(x.Session)), nil
+}
+
+// listed tells whether a service's key is still listed. People's sessions do
+// not depend on the organisation's chain.
+func (s *Service) listed(x Session, now time.Time) bool {
+	if x.Role == "" {
+		return true
+	}
+	org := s.dir.Org()
+	if org == nil {
+		return false
+	}
+	party, ok := org.Party(x.Role, x.Key)
+	return ok && (party.NotAfter == 0 || now.UnixMicro() <= party.NotAfter)
 }
 
 func principal(x Session, expires time.Time) identity.Principal {

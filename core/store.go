@@ -159,13 +159,14 @@ type Kept struct {
 
 // ChannelState is what a channel's validator is rebuilt from.
 type ChannelState struct {
-	Links    []Kept // every entry that is not a message
+	Links    []Kept // links and acknowledgements
 	Position uint64
 	Head     envelope.Hash
 	Received int64
 	Messages uint64
 	Counters map[envelope.KeyID]DeviceCounter
-	Refusals []envelope.Refusal // Device and DeviceSeq only, of numbers after the device's counter
+	Covered  map[envelope.KeyID]uint64 // by each recorder
+	Refusals []envelope.Refusal        // Device and DeviceSeq only, of numbers after the device's counter
 }
 
 // Refused are the device numbers that will never be placed.

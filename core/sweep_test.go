@@ -273,17 +273,31 @@ func TestAuditAll(t *testing.T) {
 }
 
 func loginRecorder(w *world, s *core.Service, _ identity.Principal) error {
-	n, err := s.Nonce(w.T.Context())
+	in, err := w.recorderLogin(s)
 	if err != nil {
 		return err
+	}
+	_, err = s.LoginKey(w.T.Context(), in)
+	return err
+}
+
+func (w *world) recorderLogin(s *core.Service) (wire.KeyLogin, error) {
+	n, err := s.Nonce(w.T.Context())
+	if err != nil {
+		return wire.KeyLogin{}, err
 	}
 	claim := wire.LoginStatement{Org: n.Org, Nonce: n.Nonce, Role: envelope.RoleRecorder, Key: w.recorder.ID()}
 	statement, err := seal.SignStatement(wire.LabelLogin, &claim, w.recorder)
-	if err != nil {
-		return err
-	}
-	_, err = s.LoginKey(w.T.Context(), wire.KeyLogin{Statement: statement})
-	return err
+	return wire.KeyLogin{Statement: statement}, err
+}
+
+func (w *world) recorderToken(t *testing.T) string {
+	t.Helper()
+	in, err := w.recorderLogin(w.Service)
+	w.Must(err)
+	session, err := w.LoginKey(t.Context(), in)
+	w.Must(err)
+	return session.Token
 }
 
 // state is a digest of everything that a request could change, but the record

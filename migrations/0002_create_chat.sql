@@ -156,6 +156,7 @@ CREATE TABLE entries (
 -- The sender's counter is the idempotency key.
 CREATE UNIQUE INDEX entries_device_counter ON entries (channel_id, device_id, dev_seq);
 CREATE INDEX entries_links ON entries (channel_id, seq) WHERE kind <> 2;
+CREATE INDEX entries_hash ON entries (channel_id, hash) WHERE kind <> 2;
 CREATE INDEX entries_received ON entries USING brin (recv_us);
 DO $$
 BEGIN

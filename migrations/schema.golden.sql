@@ -733,6 +733,8 @@ CREATE INDEX devices_account ON public.devices USING btree (account_id);
 
 CREATE UNIQUE INDEX entries_device_counter ON ONLY public.entries USING btree (channel_id, device_id, dev_seq);
 
+CREATE INDEX entries_hash ON ONLY public.entries USING btree (channel_id, hash) WHERE (kind <> 2);
+
 CREATE INDEX entries_links ON ONLY public.entries USING btree (channel_id, seq) WHERE (kind <> 2);
 
 CREATE INDEX entries_received ON ONLY public.entries USING brin (recv_us);

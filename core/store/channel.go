@@ -114,11 +114,14 @@ const countMessages = `SELECT count(*) FROM entries WHERE channel_id = $1 AND ki
 func (db *DB) State(ctx context.Context, channel int64) (s core.ChannelState, err error) {
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err = pgx.BeginTxFunc(ctx, db.app, options, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, selectLinksOnly, channel, int64(0), int64(1)<<40)
+		rows, err := tx.Query(ctx, selectState, channel)
 		if err != nil {
 			return err
 		}
 		if s.Links, err = pgx.CollectRows(rows, scanKept); err != nil {
+			return err
+		}
+		if err := readCoverage(ctx, tx, channel, &s); err != nil {
 			return err
 		}
 		var head []byte
@@ -132,6 +135,35 @@ func (db *DB) State(ctx context.Context, channel int64) (s core.ChannelState, er
 		return readCounters(ctx, tx, channel, &s)
 	})
 	return s, err
+}
+
+// Coverage is left out: there is one every two seconds of a busy day, and only
+// the newest of each recorder matters.
+const selectState = `SELECT ` + keptColumns + ` FROM entries e WHERE e.channel_id = $1 AND e.kind IN (1, 3) ORDER BY e.seq`
+
+// A channel has at most two recorders; of so many coverages the newest of each
+// is one, unless one of them has been silent for long. Then its next coverage
+// is judged by its own signature alone.
+const selectNewestCoverage = `SELECT e.header FROM entries e WHERE e.channel_id = $1 AND e.kind = 4 ORDER BY e.seq DESC LIMIT 256`
+
+func readCoverage(ctx context.Context, tx pgx.Tx, channel int64, s *core.ChannelState) error {
+	rows, err := tx.Query(ctx, selectNewestCoverage, channel)
+	if err != nil {
+		return err
+	}
+	headers, err := pgx.CollectRows(rows, pgx.RowTo[[]byte])
+	if err != nil {
+		return err
+	}
+	s.Covered = map[envelope.KeyID]uint64{}
+	for _, h := range headers {
+		c, err := envelope.ParseCoverage(&envelope.Entry{Kind: envelope.KindCoverage, Header: h})
+		if err != nil {
+			return err
+		}
+		s.Covered[c.Recorder] = max(s.Covered[c.Recorder], c.To)
+	}
+	return nil
 }
 
 const selectCounters = `

@@ -67,6 +67,7 @@ def placed(raw):
     position, received, after, entry, payload, salt = decode(raw, PLACED)
     kind, header, body, _ = shaped(entry, disposed=True)
     gone = kind == 2 and not body
+    need(not gone or payload != sha(b""), "a message that never had a payload")
     need(not salt and (gone or sha(body) == payload), "placed entry has a salt, or another payload")
     return position, received, after, kind, gone, header, [entry_hash(entry, payload), sha(header), payload]
 
