@@ -141,9 +141,9 @@ func (db *DB) State(ctx context.Context, channel int64) (s core.ChannelState, er
 // the newest of each recorder matters.
 const selectState = `SELECT ` + keptColumns + ` FROM entries e WHERE e.channel_id = $1 AND e.kind IN (1, 3) ORDER BY e.seq`
 
-// A channel has at most two recorders; of so many coverages the newest of each
-// is one, unless one of them has been silent for long. Then its next coverage
-// is judged by its own signature alone.
+// With one recorder the newest is all that is needed. With two, one that has
+// been silent for 256 coverages of the other is not found, and what it covers
+// next is refused: see docs/plan.md.
 const selectNewestCoverage = `SELECT e.header FROM entries e WHERE e.channel_id = $1 AND e.kind = 4 ORDER BY e.seq DESC LIMIT 256`
 
 func readCoverage(ctx context.Context, tx pgx.Tx, channel int64, s *core.ChannelState) error {
