@@ -84,6 +84,7 @@ func (g *game) draw(t *rapid.T) *envelope.Entry {
 		},
 		"post by phone": func() *envelope.Entry { return g.post(&person{key("phone of " + by.id.String()), by.User}) },
 		"removal key":   func() *envelope.Entry { return g.removeByKey(who) },
+		"removal keys":  func() *envelope.Entry { return g.removeByKey(who, g.removal2) },
 		"restore":       func() *envelope.Entry { return g.restore(func(*envelope.RestoreBody) {}) },
 		"keep for later": func() *envelope.Entry {
 			g.stale = append(g.stale, g.post(by), g.ack(g.recorder))

@@ -338,23 +338,6 @@ func TestAttack30AnotherUsersDevice(t *testing.T) {
 	w.refused(signed(e, w.carol.device), BadSignature)
 }
 
-func (w *world) removeByKey(who *person) *envelope.Entry {
-	return w.byKey(envelope.UserID{}, w.removal, envelope.MemberRemove, &envelope.RemoveBody{User: who.ID(), Reason: "departed"})
-}
-
-func TestAttack46RemovalKey(t *testing.T) {
-	t.Parallel()
-	w := settled(t, envelope.CaptureRequired)
-	w.refused(w.removeByKey(w.alice), NotAllowed)
-	w.place(w.rank(w.alice, w.bob, envelope.RankOwner))
-	w.refused(w.removeByKey(w.bob), NotAllowed)
-	w.refused(w.byKey(envelope.UserID{}, w.removal, envelope.MemberRemove,
-		&envelope.RemoveBody{User: envelope.UserID(w.recorder.ID())}), NotMember)
-	w.refused(w.byKey(envelope.UserID{}, w.receipts, envelope.MemberRemove, &envelope.RemoveBody{User: w.carol.ID()}), NotListed)
-	w.place(w.removeByKey(w.carol))
-	w.refused(w.post(w.alice), RotationDue)
-}
-
 func TestAttack47CaptureLowered(t *testing.T) {
 	t.Parallel()
 	w := found(t, envelope.CaptureRequired)

@@ -136,26 +136,26 @@ func (c *Channel) judgeRemove(l *envelope.Link, p *envelope.Placed) (func(), err
 	if len(b.Reason) > 64 {
 		return nil, refuse(Malformed, "reason of %d bytes", len(b.Reason))
 	}
-	if err := c.mayRemove(l, b.User, target, &p.Entry); err != nil {
+	if err := c.mayRemove(l, b.User, target, p); err != nil {
 		return nil, err
 	}
 	return func() {
 		delete(c.members, b.User)
+		if l.User.IsZero() {
+			c.departures = append(c.departed(p.Received), p.Received)
+		}
 		c.rotate(envelope.CauseRemove, p.Position, true)
 	}, nil
 }
 
-// mayRemove checks the signer's right. The server's removal key ends
-// memberships that the directory ended, but never an owner's: that would let
-// a hostile server take a channel apart.
-func (c *Channel) mayRemove(l *envelope.Link, who envelope.UserID, target Member, e *envelope.Entry) error {
+// mayRemove checks the signer's right. Removal keys end the memberships of
+// people who left, also where members couldn't: the last owner's, and in a
+// direct channel.
+func (c *Channel) mayRemove(l *envelope.Link, who envelope.UserID, target Member, p *envelope.Placed) error {
 	if l.User.IsZero() {
-		if target.Rank == envelope.RankOwner {
-			return refuse(NotAllowed, "the removal key can't remove an owner")
-		}
-		return c.signedByParty(l, e, envelope.RoleRemoval)
+		return c.signedForDeparture(l, target, p)
 	}
-	m, err := c.signedByMember(l, e)
+	m, err := c.signedByMember(l, &p.Entry)
 	switch {
 	case err != nil:
 		return err

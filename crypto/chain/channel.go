@@ -39,6 +39,8 @@ type Channel struct {
 	current  *Epoch
 	due      *rotation
 
+	departures []int64 // when removal keys ended memberships, in the day before the last one
+
 	firstHead uint64          // position of tops[0]
 	tops      []envelope.Hash // heads of the newest positions
 	sparse    bool            // still reading links alone: positions and coverage are taken as found

@@ -24,6 +24,7 @@ type world struct {
 	t                                   tester
 	roots                               []*seal.SigningKey
 	recorder, second, removal, receipts *seal.SigningKey
+	removal2                            *seal.SigningKey
 	org                                 *Org
 	users                               map[envelope.UserID]*User
 	alice, bob, carol, dave             *person // owner, member, moderator, nobody yet
@@ -69,7 +70,7 @@ func linkEntry(l *envelope.Link, keys ...*seal.SigningKey) *envelope.Entry {
 func found(t tester, capture envelope.Capture) *world {
 	w := &world{
 		t: t, roots: []*seal.SigningKey{key("root 1"), key("root 2"), key("root 3")}, users: map[envelope.UserID]*User{}, now: 1e15,
-		recorder: key("recorder"), second: key("second recorder"), removal: key("removal"), receipts: key("receipts"),
+		recorder: key("recorder"), second: key("second recorder"), removal: key("removal"), removal2: key("second removal"), receipts: key("receipts"),
 	}
 	slices.SortFunc(w.roots, func(a, b *seal.SigningKey) int { return envelope.CompareKey(a.ID(), b.ID()) })
 	org, err := NewOrg(w.orgGenesis(func(b *envelope.OrgGenesisBody) { b.Capture = capture }))
@@ -79,6 +80,7 @@ func found(t tester, capture envelope.Capture) *world {
 		{Role: envelope.RoleRecorder, Key: w.recorder.Public(), Recipient: []byte("recorder recipient")},
 		{Role: envelope.RoleRecorder, Key: w.second.Public(), Recipient: []byte("second recipient")},
 		{Role: envelope.RoleRemoval, Key: w.removal.Public()},
+		{Role: envelope.RoleRemoval, Key: w.removal2.Public()},
 		{Role: envelope.RoleReceipt, Key: w.receipts.Public()},
 	} {
 		p.Name = string(p.Role)
@@ -342,11 +344,12 @@ type state struct {
 	current  uint64
 	due      rotation
 	tops     []envelope.Hash
+	left     []int64
 }
 
 func (c *Channel) snapshot() state {
 	s := state{flat: *c, heads: slices.Clone(c.heads), members: maps.Clone(c.members), counters: maps.Clone(c.counters),
-		covered: maps.Clone(c.covered), tops: slices.Clone(c.tops)}
+		covered: maps.Clone(c.covered), tops: slices.Clone(c.tops), left: slices.Clone(c.departures)}
 	for _, e := range c.epochs {
 		copied := *e
 		copied.acked = slices.Clone(e.acked)
@@ -359,6 +362,6 @@ func (c *Channel) snapshot() state {
 		s.due = *c.due
 	}
 	f := &s.flat
-	f.heads, f.members, f.counters, f.covered, f.epochs, f.current, f.due, f.tops, f.dir = nil, nil, nil, nil, nil, nil, nil, nil, nil
+	f.heads, f.members, f.counters, f.covered, f.epochs, f.current, f.due, f.tops, f.dir, f.departures = nil, nil, nil, nil, nil, nil, nil, nil, nil, nil
 	return s
 }
