@@ -37,7 +37,7 @@ func (x *placing) permit(ctx context.Context, id envelope.ChannelID) error {
 	if !found {
 		return notFound(op, "that channel")
 	}
-	x.draft = &Draft{Channel: row.Number, Grant: grant, Action: action, Resource: r, Event: e.of(what).on(""), Message: x.header}
+	x.draft = &Draft{Channel: row.Number, Grant: grant, Action: action, Resource: r, Event: e.of(what).on(""), Message: x.header, Cover: x.cover}
 	return x.checkSigner()
 }
 

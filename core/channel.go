@@ -151,22 +151,17 @@ func viewChannel(row ChannelRow) wire.Channel {
 // Channel is one channel as it stands.
 func (s *Service) Channel(ctx context.Context, p identity.Principal, id envelope.ChannelID) (wire.Channel, error) {
 	const op = "channel.read"
-	x, _, err := s.permitRead(ctx, p, policy.ChannelRead, id)
+	x, facts, err := s.permitRead(ctx, p, policy.ChannelRead, id)
 	if err != nil {
 		return wire.Channel{}, err
 	}
+	out := viewChannel(x.row)
+	out.Rank, out.Held = facts.MemberRole, *facts.Holds > 0
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if err := s.rooms.load(ctx, x); err != nil {
 		return wire.Channel{}, internal(op, err)
 	}
-	out := viewChannel(x.row)
 	out.Position, out.Head, out.Messages = x.state.Position, x.state.Top, x.state.Messages
-	if out.Rank, err = s.Store.Rank(ctx, x.row.Number, p.User); err != nil {
-		return wire.Channel{}, internal(op, err)
-	}
-	if out.Held, err = s.Held(ctx, x.row.Number); err != nil {
-		return wire.Channel{}, internal(op, err)
-	}
 	return out, nil
 }

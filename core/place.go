@@ -149,9 +149,11 @@ func (x *placing) complete(at envelope.Placed) error {
 	d := x.draft
 	d.Placed = at
 	d.Event = d.Event.at(x.room.row.Number, at.Position)
+	d.Messages = x.room.state.Messages
 	if x.header == nil {
 		return nil
 	}
+	d.Messages++
 	d.Placed.Salt = x.in.Salt
 	sealed, err := x.s.Vault.SealSalt(x.room.row.ID, at.Position, [32]byte(x.in.Salt))
 	if err != nil {
@@ -175,7 +177,8 @@ func (x *placing) passed() bool {
 
 // refuse answers an entry that the validator does not take. A message in its
 // turn whose moment has passed is refused for good: its number is consumed
-// first, then the refusal is signed and told.
+// first, then the refusal is signed and told. It returns ErrTaken when another
+// server answered first, or knows more of the channel than this room.
 func (x *placing) refuse(ctx context.Context, cause error) error {
 	reason := chain.ReasonOf(cause)
 	e := &Error{Op: "entry.place", Kind: Conflict, Code: string(reason), Public: cause.Error(), Err: cause}
@@ -196,8 +199,12 @@ func (x *placing) refuse(ctx context.Context, cause error) error {
 	told := x.draft.Event.at(x.room.row.Number, 0).denied(string(reason))
 	// Not on the request's context: once the number is consumed, this room must
 	// know it. Of an outcome that is not known it forgets all it assumed.
-	if err := x.s.Store.AddRefusal(context.WithoutCancel(ctx), told, x.room.row.Number, refusal, statement); err != nil {
+	err = x.s.Store.AddRefusal(context.WithoutCancel(ctx), told, x.room.row.Number, x.room.state.Position, refusal, statement)
+	if err != nil {
 		x.room.state = nil
+		if errors.Is(err, ErrTaken) {
+			return ErrTaken
+		}
 		return unavailable(e.Op, "the refusal could not be kept; send the same entry again", err)
 	}
 	x.room.refused[counterKey{refusal.Device, refusal.DeviceSeq}] = struct{}{}

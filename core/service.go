@@ -54,16 +54,15 @@ type Config struct {
 // Service is every operation of the chat server. Its zero value refuses all.
 type Service struct {
 	Config
-	dir     *directory
-	rooms   *rooms
-	writer  *writers
-	guesses *turns
+	dir    *directory
+	rooms  *rooms
+	writer *writers
 }
 
 // New makes a service; Run must be running for entries to be placed.
 func New(c Config) *Service {
 	dir := newDirectory(c.Store)
-	return &Service{Config: c, dir: dir, rooms: newRooms(c.Store, dir), writer: newWriters(c.Store, c.Publisher), guesses: newTurns()}
+	return &Service{Config: c, dir: dir, rooms: newRooms(c.Store, dir), writer: newWriters(c.Store, c.Publisher)}
 }
 
 // Run places entries until ctx ends, then finishes what is queued.

@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"time"
@@ -41,23 +42,36 @@ func (s *Service) Login(ctx context.Context, in wire.Login) (wire.Session, error
 		return wire.Session{}, err
 	}
 	name := connector.Name() + ":" + identity.Normalize(in.Username)
-	// One guess at a time: guesses made at once would not see each other's count.
-	defer s.guesses.lock(name)()
-	lock, err := s.Store.Lockout(ctx, name)
-	if err != nil {
-		return wire.Session{}, internal(op, err)
-	}
-	if s.Lockout.Locked(lock, s.Now()) {
-		return wire.Session{}, s.refuseLogin(ctx, name, lock, identity.ErrLocked)
-	}
-	claims, err := connector.Authenticate(ctx, in.Username, in.Password)
+	claims, err := s.guess(ctx, connector, name, in)
 	if errors.Is(err, identity.ErrUnavailable) {
 		return wire.Session{}, unavailable(op, identity.PublicText(err), err)
 	}
 	if err != nil {
-		return wire.Session{}, s.refuseLogin(ctx, name, s.Lockout.Fail(lock, s.Now()), err)
+		return wire.Session{}, s.refuseLogin(ctx, err)
 	}
 	return s.startSession(ctx, claims)
+}
+
+// guess asks the directory if the name is not locked. The guess counts as
+// failed while it is made, so that many at once are no more than one by one,
+// and that it is counted even when the guesser hangs up.
+func (s *Service) guess(ctx context.Context, c identity.PasswordConnector, name string, in wire.Login) (identity.Claims, error) {
+	at := s.Now().Truncate(time.Microsecond) // as the store keeps it
+	before, ok, err := s.Store.TakeGuess(ctx, name, s.Lockout, at)
+	if err != nil {
+		return identity.Claims{}, fmt.Errorf("counting guesses: %w: %w", identity.ErrUnavailable, err)
+	}
+	if !ok {
+		return identity.Claims{}, identity.ErrLocked
+	}
+	claims, err := c.Authenticate(ctx, in.Username, in.Password)
+	if err != nil && !errors.Is(err, identity.ErrUnavailable) {
+		return identity.Claims{}, err
+	}
+	if err := s.Store.ReturnGuess(context.WithoutCancel(ctx), name, before, at); err != nil {
+		return identity.Claims{}, fmt.Errorf("counting guesses: %w: %w", identity.ErrUnavailable, err)
+	}
+	return claims, err
 }
 
 func (s *Service) connector(name string) (identity.PasswordConnector, error) {
@@ -72,11 +86,10 @@ func (s *Service) connector(name string) (identity.PasswordConnector, error) {
 	return nil, &Error{Op: "session.login", Kind: Invalid, Code: "connector.unknown", Field: "connector", Public: "there is no directory of that name"}
 }
 
-// refuseLogin keeps the failure before it tells, so that guesses are counted
-// even when the guesser hangs up.
-func (s *Service) refuseLogin(ctx context.Context, name string, l identity.Lockout, cause error) error {
+// refuseLogin keeps the failure before it tells.
+func (s *Service) refuseLogin(ctx context.Context, cause error) error {
 	e := Event{Op: record.SessionRefuse, Outcome: record.Denied, At: s.Now().UnixMicro()}
-	if err := s.Store.RefuseSignIn(context.WithoutCancel(ctx), e, name, l); err != nil {
+	if err := s.Store.Record(context.WithoutCancel(ctx), e); err != nil {
 		return internal("session.login", err)
 	}
 	return &Error{Op: "session.login", Kind: Unauthorized, Code: "login.refused", Public: identity.PublicText(cause), Err: cause}

@@ -29,8 +29,12 @@ type Store interface {
 	BindSession(ctx context.Context, g policy.Grant, e Event, id identity.SessionID, device envelope.KeyID) error
 	EndSession(ctx context.Context, g policy.Grant, e Event, id identity.SessionID) error
 	DisableAccount(ctx context.Context, g policy.Grant, e Event, id identity.UserID, now time.Time) ([]identity.SessionID, error)
-	Lockout(ctx context.Context, name string) (identity.Lockout, error)
-	RefuseSignIn(ctx context.Context, e Event, name string, l identity.Lockout) error
+	// TakeGuess counts a guess as failed before it is made, and answers false when
+	// the name is locked. Of guesses made at once, on any server, each sees those
+	// before it. It gives the state before, for ReturnGuess.
+	TakeGuess(ctx context.Context, name string, rule identity.LockoutRule, at time.Time) (before identity.Lockout, ok bool, err error)
+	// ReturnGuess takes back a guess that did not fail.
+	ReturnGuess(ctx context.Context, name string, before identity.Lockout, at time.Time) error
 	AddNonce(ctx context.Context, nonce []byte, expires time.Time) error
 	TakeNonce(ctx context.Context, nonce []byte, now time.Time) (bool, error)
 
@@ -64,7 +68,9 @@ type Store interface {
 	EntryByCounter(ctx context.Context, channel int64, device envelope.KeyID, seq uint64) (Kept, bool, error)
 	EntryByHash(ctx context.Context, channel int64, h envelope.Hash) (Kept, bool, error)
 	Refusal(ctx context.Context, channel int64, device envelope.KeyID, seq uint64) (entry envelope.Hash, statement []byte, found bool, err error)
-	AddRefusal(ctx context.Context, e Event, channel int64, r envelope.Refusal, statement []byte) error
+	// AddRefusal uses up a device's number for good. ErrTaken tells that the
+	// number was used up already, or that the channel has gone on after position.
+	AddRefusal(ctx context.Context, e Event, channel int64, position uint64, r envelope.Refusal, statement []byte) error
 	EpochWrap(ctx context.Context, channel int64, n uint64, recipient envelope.Hash) (wrap []byte, hashes []envelope.Hash, found bool, err error)
 
 	// Sealed files.
@@ -195,9 +201,11 @@ type Draft struct {
 	Resource   policy.Resource
 	Event      Event
 
-	Message *envelope.Header // of a message
-	Epoch   *EpochRows       // of an epoch link
-	Member  *MemberChange    // of a link that changes who is a member
+	Messages uint64             // in the channel once it stands
+	Message  *envelope.Header   // of a message
+	Cover    *envelope.Coverage // of a coverage
+	Epoch    *EpochRows         // of an epoch link
+	Member   *MemberChange      // of a link that changes who is a member
 }
 
 // EpochRows are the wraps that go with an epoch link.

@@ -150,12 +150,16 @@ CREATE TABLE entries (
     body_hash bytea NOT NULL CONSTRAINT entries_body_hash_size CHECK (length(body_hash) = 32),
     sigs bytea NOT NULL,
     sealed_salt bytea,
+    messages bigint NOT NULL, -- in the channel so far, this one included: spares counting them
+    recorder bytea,           -- whose coverage it is
     PRIMARY KEY (channel_id, seq),
-    CONSTRAINT entries_message_has_counter CHECK ((kind = 2) = (dev_seq IS NOT NULL AND device_id IS NOT NULL))
+    CONSTRAINT entries_message_has_counter CHECK ((kind = 2) = (dev_seq IS NOT NULL AND device_id IS NOT NULL)),
+    CONSTRAINT entries_coverage_has_recorder CHECK ((kind = 4) = (recorder IS NOT NULL))
 ) PARTITION BY HASH (channel_id);
--- The sender's counter is the idempotency key.
-CREATE UNIQUE INDEX entries_device_counter ON entries (channel_id, device_id, dev_seq);
 CREATE INDEX entries_links ON entries (channel_id, seq) WHERE kind <> 2;
+-- What a channel's validator is rebuilt from: links and acknowledgements, and each recorder's newest coverage.
+CREATE INDEX entries_rules ON entries (channel_id, seq) WHERE kind IN (1, 3);
+CREATE INDEX entries_coverage ON entries (channel_id, recorder, seq) WHERE kind = 4;
 CREATE INDEX entries_hash ON entries (channel_id, hash) WHERE kind <> 2;
 CREATE INDEX entries_received ON entries USING brin (recv_us);
 DO $$
@@ -168,15 +172,21 @@ BEGIN
 END
 $$;
 
--- A device number that was refused for good. Written before the refusal is told.
-CREATE TABLE refusals (
-    channel_id bigint NOT NULL REFERENCES channels,
-    device_id bigint NOT NULL REFERENCES devices,
+-- The numbers that devices have used up in a channel. Each was placed at a position or refused for good, never both and
+-- never twice: the primary key is the arbiter, also between servers. It is the idempotency key of messages too. A
+-- refusal is written before it is told. No foreign keys: they would cost two look-ups for each message.
+CREATE TABLE device_numbers (
+    channel_id bigint NOT NULL,
+    device_id bigint NOT NULL,
     dev_seq bigint NOT NULL,
-    entry bytea NOT NULL,
-    statement bytea NOT NULL,
-    PRIMARY KEY (channel_id, device_id, dev_seq)
+    seq bigint,
+    refused bytea, -- hash of the entry
+    statement bytea,
+    PRIMARY KEY (channel_id, device_id, dev_seq),
+    CONSTRAINT device_numbers_placed_or_refused
+        CHECK ((seq IS NULL) = (refused IS NOT NULL) AND (refused IS NULL) = (statement IS NULL))
 );
+CREATE INDEX device_numbers_refused ON device_numbers (channel_id) WHERE seq IS NULL;
 
 CREATE TABLE epochs (
     channel_id bigint NOT NULL REFERENCES channels,
@@ -274,7 +284,7 @@ INSERT INTO generations VALUES ('holds', 0), ('rules', 0), ('log', 0);
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO chancery_app, chancery_retention, chancery_export;
 GRANT INSERT ON organisation, accounts, external_identities, lockouts, sessions, nonces, links, devices, teams, team_members,
-    channels, channel_members, entries, refusals, epochs, epoch_wraps, blobs, records, record_positions, log_hashes,
+    channels, channel_members, entries, device_numbers, epochs, epoch_wraps, blobs, records, record_positions, log_hashes,
     checkpoints, policies TO chancery_app;
 GRANT UPDATE (username, display_name, roles, groups, chain, source, fresh_at, disabled_at, last_login) ON accounts TO chancery_app;
 GRANT UPDATE ON lockouts, generations, log_open TO chancery_app;

@@ -155,6 +155,16 @@ CREATE TABLE public.confirmations (
     CONSTRAINT confirmations_recorder_size CHECK ((length(recorder) = 32))
 );
 
+CREATE TABLE public.device_numbers (
+    channel_id bigint NOT NULL,
+    device_id bigint NOT NULL,
+    dev_seq bigint NOT NULL,
+    seq bigint,
+    refused bytea,
+    statement bytea,
+    CONSTRAINT device_numbers_placed_or_refused CHECK ((((seq IS NULL) = (refused IS NOT NULL)) AND ((refused IS NULL) = (statement IS NULL))))
+);
+
 CREATE TABLE public.devices (
     id bigint NOT NULL,
     key bytea NOT NULL,
@@ -198,7 +208,10 @@ CREATE TABLE public.entries (
     body_hash bytea NOT NULL,
     sigs bytea NOT NULL,
     sealed_salt bytea,
+    messages bigint NOT NULL,
+    recorder bytea,
     CONSTRAINT entries_body_hash_size CHECK ((length(body_hash) = 32)),
+    CONSTRAINT entries_coverage_has_recorder CHECK (((kind = 4) = (recorder IS NOT NULL))),
     CONSTRAINT entries_hash_size CHECK ((length(hash) = 32)),
     CONSTRAINT entries_head_size CHECK ((length(head) = 32)),
     CONSTRAINT entries_message_has_counter CHECK (((kind = 2) = ((dev_seq IS NOT NULL) AND (device_id IS NOT NULL))))
@@ -414,14 +427,6 @@ ALTER TABLE public.records ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
-CREATE TABLE public.refusals (
-    channel_id bigint NOT NULL,
-    device_id bigint NOT NULL,
-    dev_seq bigint NOT NULL,
-    entry bytea NOT NULL,
-    statement bytea NOT NULL
-);
-
 CREATE TABLE public.river_job (
     id bigint NOT NULL,
     state public.river_job_state DEFAULT 'available'::public.river_job_state NOT NULL,
@@ -611,6 +616,9 @@ ALTER TABLE ONLY public.checkpoints
 ALTER TABLE ONLY public.confirmations
     ADD CONSTRAINT confirmations_pkey PRIMARY KEY (plan_id, recorder);
 
+ALTER TABLE ONLY public.device_numbers
+    ADD CONSTRAINT device_numbers_pkey PRIMARY KEY (channel_id, device_id, dev_seq);
+
 ALTER TABLE ONLY public.devices
     ADD CONSTRAINT devices_key_unique UNIQUE (key);
 
@@ -677,9 +685,6 @@ ALTER TABLE ONLY public.record_positions
 ALTER TABLE ONLY public.records
     ADD CONSTRAINT records_pkey PRIMARY KEY (id);
 
-ALTER TABLE ONLY public.refusals
-    ADD CONSTRAINT refusals_pkey PRIMARY KEY (channel_id, device_id, dev_seq);
-
 ALTER TABLE ONLY public.river_job
     ADD CONSTRAINT river_job_pkey PRIMARY KEY (id);
 
@@ -729,15 +734,19 @@ CREATE UNIQUE INDEX channel_members_now ON public.channel_members USING btree (c
 
 CREATE INDEX checkpoints_time ON public.checkpoints USING btree (at_us);
 
+CREATE INDEX device_numbers_refused ON public.device_numbers USING btree (channel_id) WHERE (seq IS NULL);
+
 CREATE INDEX devices_account ON public.devices USING btree (account_id);
 
-CREATE UNIQUE INDEX entries_device_counter ON ONLY public.entries USING btree (channel_id, device_id, dev_seq);
+CREATE INDEX entries_coverage ON ONLY public.entries USING btree (channel_id, recorder, seq) WHERE (kind = 4);
 
 CREATE INDEX entries_hash ON ONLY public.entries USING btree (channel_id, hash) WHERE (kind <> 2);
 
 CREATE INDEX entries_links ON ONLY public.entries USING btree (channel_id, seq) WHERE (kind <> 2);
 
 CREATE INDEX entries_received ON ONLY public.entries USING brin (recv_us);
+
+CREATE INDEX entries_rules ON ONLY public.entries USING btree (channel_id, seq) WHERE (kind = ANY (ARRAY[1, 3]));
 
 CREATE INDEX exports_open ON public.exports USING btree (cut_at) WHERE (state = ANY (ARRAY['cut'::text, 'writing'::text, 'sealed'::text, 'signed'::text]));
 
@@ -838,12 +847,6 @@ ALTER TABLE ONLY public.plans
 ALTER TABLE ONLY public.record_positions
     ADD CONSTRAINT record_positions_record_id_fkey FOREIGN KEY (record_id) REFERENCES public.records(id);
 
-ALTER TABLE ONLY public.refusals
-    ADD CONSTRAINT refusals_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id);
-
-ALTER TABLE ONLY public.refusals
-    ADD CONSTRAINT refusals_device_id_fkey FOREIGN KEY (device_id) REFERENCES public.devices(id);
-
 ALTER TABLE ONLY public.schedules
     ADD CONSTRAINT schedules_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES public.accounts(id);
 
@@ -913,6 +916,10 @@ GRANT SELECT ON TABLE public.checkpoints TO chancery_export;
 GRANT SELECT,INSERT ON TABLE public.confirmations TO chancery_app;
 GRANT SELECT ON TABLE public.confirmations TO chancery_retention;
 GRANT SELECT ON TABLE public.confirmations TO chancery_export;
+
+GRANT SELECT,INSERT ON TABLE public.device_numbers TO chancery_app;
+GRANT SELECT ON TABLE public.device_numbers TO chancery_retention;
+GRANT SELECT ON TABLE public.device_numbers TO chancery_export;
 
 GRANT SELECT,INSERT ON TABLE public.devices TO chancery_app;
 GRANT SELECT ON TABLE public.devices TO chancery_retention;
@@ -1055,10 +1062,6 @@ GRANT SELECT ON TABLE public.record_positions TO chancery_export;
 GRANT SELECT,INSERT ON TABLE public.records TO chancery_app;
 GRANT SELECT,INSERT ON TABLE public.records TO chancery_retention;
 GRANT SELECT ON TABLE public.records TO chancery_export;
-
-GRANT SELECT,INSERT ON TABLE public.refusals TO chancery_app;
-GRANT SELECT ON TABLE public.refusals TO chancery_retention;
-GRANT SELECT ON TABLE public.refusals TO chancery_export;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.river_job TO chancery_app;
 GRANT SELECT ON TABLE public.river_job TO chancery_retention;

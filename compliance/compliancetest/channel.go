@@ -118,8 +118,9 @@ func (c *Channel) Cover(r *Recorder, from, to uint64) {
 }
 
 const insertEntry = `
-INSERT INTO entries (channel_id, seq, recv_us, dev_seq, device_id, epoch, kind, msg_kind, head, hash, header, body, body_hash, sigs, sealed_salt, body_len)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, coalesce(length($12::bytea), 0))`
+INSERT INTO entries (channel_id, seq, recv_us, dev_seq, device_id, epoch, kind, msg_kind, head, hash, header, body, body_hash, sigs, sealed_salt, body_len,
+    messages, recorder)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, coalesce(length($12::bytea), 0), 0, $16)`
 
 func (c *Channel) place(e *envelope.Entry, at time.Time, m *message) uint64 {
 	c.org.T.Helper()
@@ -128,7 +129,7 @@ func (c *Channel) place(e *envelope.Entry, at time.Time, m *message) uint64 {
 	c.Head = envelope.NextHead(c.Head, c.Last, at.UnixMicro(), hash)
 	args := []any{
 		c.Number, int64(c.Last), at.UnixMicro(), nil, nil, nil, int16(e.Kind), nil, c.Head[:], hash[:], e.Header, nil,
-		payload[:], envelope.Marshal(e.Signatures), nil,
+		payload[:], envelope.Marshal(e.Signatures), nil, coverer(e),
 	}
 	op := "mem.add"
 	if m != nil {
@@ -139,6 +140,15 @@ func (c *Channel) place(e *envelope.Entry, at time.Time, m *message) uint64 {
 	c.org.Exec(`INSERT INTO records (class, op, outcome, at_us, channel_id, seq, decision, policy) VALUES (left($1, 3), $1, 'ok', $2, $3, $4, 'd', 1)`,
 		op, at.UnixMicro(), c.Number, int64(c.Last))
 	return c.Last
+}
+
+// coverer is the recorder of a coverage, nil of anything else.
+func coverer(e *envelope.Entry) []byte {
+	c, err := envelope.ParseCoverage(e)
+	if e.Kind != envelope.KindCoverage || err != nil {
+		return nil
+	}
+	return c.Recorder[:]
 }
 
 // Bodies counts the messages whose payload is still there.

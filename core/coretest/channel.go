@@ -3,10 +3,12 @@ package coretest
 import (
 	"time"
 
+	"chancery/core"
 	"chancery/core/wire"
 	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
 	"chancery/crypto/seal"
+	"chancery/identity"
 )
 
 // Channel is a channel as its members follow it.
@@ -29,6 +31,13 @@ func (v *view) User(id envelope.UserID) (*chain.User, bool) { u, ok := v.users[i
 
 // Open creates a channel with an epoch for its owner and the other members.
 func (p *Person) Open(team int64, name string, capture envelope.Capture, recorders []envelope.KeyID, others ...*Person) *Channel {
+	c := p.Create(team, name, capture, recorders, others...)
+	c.Rotate(p, envelope.CauseStart)
+	return c
+}
+
+// Create is Open without an epoch.
+func (p *Person) Create(team int64, name string, capture envelope.Capture, recorders []envelope.KeyID, others ...*Person) *Channel {
 	s := p.s
 	s.T.Helper()
 	v := &view{org: s.Org(), users: map[envelope.UserID]*chain.User{p.User: p.Chain}}
@@ -47,7 +56,6 @@ func (p *Person) Open(team int64, name string, capture envelope.Capture, recorde
 	for _, o := range others {
 		c.Add(p, o)
 	}
-	c.Rotate(p, envelope.CauseStart)
 	return c
 }
 
@@ -75,11 +83,20 @@ func (c *Channel) placed(e *envelope.Entry, receipt []byte) *envelope.Placed {
 // Place puts an entry in and follows it.
 func (c *Channel) Place(p *Person, in wire.NewEntry) {
 	c.s.T.Helper()
-	receipt, err := c.s.Place(c.s.T.Context(), p.P, c.ID, in)
-	c.s.Must(err)
+	c.s.Must(c.PlaceAs(c.s.Service, p.P, in))
+}
+
+// PlaceAs puts an entry in by a server and a principal, and follows it.
+func (c *Channel) PlaceAs(s *core.Service, p identity.Principal, in wire.NewEntry) error {
+	receipt, err := s.Place(c.s.T.Context(), p, c.ID, in)
+	if err != nil {
+		return err
+	}
 	e, err := envelope.ParseEntry(in.Entry)
-	c.s.Must(err)
-	c.s.Must(c.State.Apply(c.placed(e, receipt)))
+	if err != nil {
+		return err
+	}
+	return c.State.Apply(c.placed(e, receipt))
 }
 
 // Link makes the next link of the channel's chain.

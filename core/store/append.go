@@ -24,32 +24,43 @@ func taken(err error) error {
 	if sqlState(err) != "23505" {
 		return err
 	}
-	if e, ok := asPgError(err); ok && strings.HasPrefix(e.TableName, "entries") {
+	e, _ := asPgError(err)
+	if strings.HasPrefix(e.TableName, "entries") || e.TableName == "device_numbers" {
 		return fmt.Errorf("%w: %w", core.ErrTaken, err)
 	}
 	return err
 }
 
 // One statement for all rows: a round trip and a plan for the batch, not for
-// each row. Device numbers are looked up by key here, once.
+// each row. A message's number is used up by the same statement.
 const insertEntries = `
-INSERT INTO entries (channel_id, seq, recv_us, dev_seq, device_id, epoch, kind, msg_kind, head, hash, header, body, body_len, body_hash, sigs, sealed_salt)
-SELECT r.channel_id, r.seq, r.recv_us, r.dev_seq, d.id, r.epoch, r.kind, r.msg_kind, r.head, r.hash, r.header, r.body, coalesce(length(r.body), 0), r.body_hash, r.sigs, r.sealed_salt
+WITH numbers AS (
+    INSERT INTO device_numbers (channel_id, device_id, dev_seq, seq)
+    SELECT r.channel_id, d.id, r.dev_seq, r.seq
+    FROM unnest($1::bigint[], $2::bigint[], $4::bigint[], $5::bytea[]) AS r (channel_id, seq, dev_seq, device)
+    JOIN devices d ON d.key = r.device
+)
+INSERT INTO entries (channel_id, seq, recv_us, dev_seq, device_id, epoch, kind, msg_kind, head, hash, header, body, body_len, body_hash, sigs,
+    sealed_salt, messages, recorder)
+SELECT r.channel_id, r.seq, r.recv_us, r.dev_seq, d.id, r.epoch, r.kind, r.msg_kind, r.head, r.hash, r.header, r.body, coalesce(length(r.body), 0), r.body_hash, r.sigs,
+    r.sealed_salt, r.messages, r.recorder
 FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[], $6::int[], $7::smallint[], $8::smallint[],
-    $9::bytea[], $10::bytea[], $11::bytea[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[])
-    WITH ORDINALITY AS r (channel_id, seq, recv_us, dev_seq, device, epoch, kind, msg_kind, head, hash, header, body, body_hash, sigs, sealed_salt, n)
+    $9::bytea[], $10::bytea[], $11::bytea[], $12::bytea[], $13::bytea[], $14::bytea[], $15::bytea[], $16::bigint[], $17::bytea[])
+    WITH ORDINALITY AS r (channel_id, seq, recv_us, dev_seq, device, epoch, kind, msg_kind, head, hash, header, body, body_hash, sigs, sealed_salt,
+        messages, recorder, n)
 LEFT JOIN devices d ON d.key = r.device ORDER BY r.n`
 
 // entryRows are the columns of insertEntries.
 type entryRows struct {
 	channel, seq, received        []int64
+	messages                      []int64
 	counter                       []*int64
 	device                        [][]byte
 	epoch                         []*int32
 	kind                          []int16
 	message                       []*int16
 	head, hash, header, body, sum [][]byte
-	sigs, salt                    [][]byte
+	sigs, salt, recorder          [][]byte
 }
 
 func (r *entryRows) add(d *core.Draft) {
@@ -59,6 +70,7 @@ func (r *entryRows) add(d *core.Draft) {
 	r.kind = append(r.kind, int16(p.Entry.Kind))
 	r.head, r.hash, r.sum = append(r.head, p.Head[:]), append(r.hash, hash[:]), append(r.sum, p.Payload[:])
 	r.header, r.sigs = append(r.header, p.Entry.Header), append(r.sigs, envelope.Marshal(p.Entry.Signatures))
+	r.messages, r.recorder = append(r.messages, int64(d.Messages)), append(r.recorder, coveredBy(d))
 	if d.Message == nil {
 		r.counter, r.epoch, r.message = append(r.counter, nil), append(r.epoch, nil), append(r.message, nil)
 		r.device, r.body, r.salt = append(r.device, nil), append(r.body, nil), append(r.salt, nil)
@@ -67,6 +79,14 @@ func (r *entryRows) add(d *core.Draft) {
 	counter, epoch, kind := int64(d.Message.DeviceSeq), int32(d.Message.Epoch), int16(d.Message.Kind)
 	r.counter, r.epoch, r.message = append(r.counter, &counter), append(r.epoch, &epoch), append(r.message, &kind)
 	r.device, r.body, r.salt = append(r.device, d.Message.Device[:]), append(r.body, p.Entry.Payload), append(r.salt, d.SealedSalt)
+}
+
+// coveredBy is the recorder whose coverage a draft is, or nil.
+func coveredBy(d *core.Draft) []byte {
+	if d.Cover == nil {
+		return nil
+	}
+	return d.Cover.Recorder[:]
 }
 
 func (db *DB) append(ctx context.Context, tx pgx.Tx, drafts []*core.Draft) error {
@@ -78,7 +98,7 @@ func (db *DB) append(ctx context.Context, tx pgx.Tx, drafts []*core.Draft) error
 		rows.add(d)
 	}
 	_, err := tx.Exec(ctx, insertEntries, rows.channel, rows.seq, rows.received, rows.counter, rows.device, rows.epoch, rows.kind,
-		rows.message, rows.head, rows.hash, rows.header, rows.body, rows.sum, rows.sigs, rows.salt)
+		rows.message, rows.head, rows.hash, rows.header, rows.body, rows.sum, rows.sigs, rows.salt, rows.messages, rows.recorder)
 	if err != nil {
 		return err
 	}

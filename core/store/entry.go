@@ -50,8 +50,9 @@ func (db *DB) Entry(ctx context.Context, channel int64, position uint64) (core.K
 	return one(ctx, db.app, scanKept, selectEntry, channel, int64(position))
 }
 
-const selectEntryByCounter = `SELECT ` + keptColumns + ` FROM entries e JOIN devices d ON d.id = e.device_id
-WHERE e.channel_id = $1 AND d.key = $2 AND e.dev_seq = $3`
+const selectEntryByCounter = `SELECT ` + keptColumns + ` FROM devices d
+JOIN device_numbers n ON n.channel_id = $1 AND n.device_id = d.id AND n.dev_seq = $3
+JOIN entries e ON e.channel_id = n.channel_id AND e.seq = n.seq WHERE d.key = $2`
 
 // EntryByCounter finds a device's message by its number.
 func (db *DB) EntryByCounter(ctx context.Context, channel int64, device envelope.KeyID, seq uint64) (core.Kept, bool, error) {
@@ -65,8 +66,8 @@ func (db *DB) EntryByHash(ctx context.Context, channel int64, h envelope.Hash) (
 	return one(ctx, db.app, scanKept, selectEntryByHash, channel, h[:])
 }
 
-const selectRefusal = `SELECT r.entry, r.statement FROM refusals r JOIN devices d ON d.id = r.device_id
-WHERE r.channel_id = $1 AND d.key = $2 AND r.dev_seq = $3`
+const selectRefusal = `SELECT n.refused, n.statement FROM device_numbers n JOIN devices d ON d.id = n.device_id
+WHERE n.channel_id = $1 AND d.key = $2 AND n.dev_seq = $3 AND n.seq IS NULL`
 
 type refusal struct {
 	Entry     []byte
@@ -80,17 +81,24 @@ func (db *DB) Refusal(ctx context.Context, channel int64, device envelope.KeyID,
 	return entry, r.Statement, found, err
 }
 
-const insertRefusal = `INSERT INTO refusals (channel_id, device_id, dev_seq, entry, statement)
-SELECT $1, d.id, $3, $4, $5 FROM devices d WHERE d.key = $2`
+// Only while the channel stands where it was judged: another server may have
+// placed what the message has seen, or the epoch that it is sealed in.
+const insertRefusal = `INSERT INTO device_numbers (channel_id, device_id, dev_seq, refused, statement)
+SELECT $1, d.id, $3, $4, $5 FROM devices d
+WHERE d.key = $2 AND NOT EXISTS (SELECT FROM entries e WHERE e.channel_id = $1 AND e.seq > $6)`
 
-// AddRefusal consumes a device's number for good.
-func (db *DB) AddRefusal(ctx context.Context, e core.Event, channel int64, r envelope.Refusal, statement []byte) error {
-	return inTx(ctx, db.app, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, insertRefusal, channel, r.Device[:], int64(r.DeviceSeq), r.Entry[:], statement); err != nil {
+// AddRefusal uses up a device's number for good.
+func (db *DB) AddRefusal(ctx context.Context, e core.Event, channel int64, position uint64, r envelope.Refusal, statement []byte) error {
+	return taken(inTx(ctx, db.app, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, insertRefusal, channel, r.Device[:], int64(r.DeviceSeq), r.Entry[:], statement, int64(position))
+		if err != nil {
 			return err
 		}
+		if tag.RowsAffected() != 1 {
+			return core.ErrTaken
+		}
 		return addRecord(ctx, tx, e)
-	})
+	}))
 }
 
 const selectWrap = `

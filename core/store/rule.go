@@ -329,41 +329,16 @@ func memberships(ctx context.Context, q querier, channel int64) ([]retention.Mem
 	})
 }
 
-const selectCoverage = `SELECT header FROM entries WHERE channel_id = $1 AND kind = 4 ORDER BY seq DESC LIMIT 1000`
-
-// covered is the last position that every recorder has covered. Each one's
-// coverage is without gaps, so its newest entry tells. One that has none among the
-// newest thousand counts as having covered nothing: then nothing is disposed of.
+// covered is the last position that every recorder has covered: 0 as long as one
+// has covered nothing.
 func covered(ctx context.Context, q querier, channel int64, recorders [][]byte) (uint64, error) {
 	last := uint64(math.MaxUint64)
-	missing := make(map[envelope.KeyID]bool, len(recorders))
-	for _, r := range recorders {
-		missing[envelope.KeyID(r)] = true
-	}
-	if len(missing) == 0 {
+	if len(recorders) == 0 {
 		return last, nil
 	}
-	rows, err := q.Query(ctx, selectCoverage, channel)
-	if err != nil {
-		return 0, err
+	newest, err := coverage(ctx, q, channel)
+	for _, r := range recorders {
+		last = min(last, newest[envelope.KeyID(r)])
 	}
-	defer rows.Close()
-	for len(missing) > 0 && rows.Next() {
-		var header []byte
-		if err := rows.Scan(&header); err != nil {
-			return 0, err
-		}
-		c, err := envelope.ParseCoverage(&envelope.Entry{Kind: envelope.KindCoverage, Header: header})
-		if err != nil {
-			return 0, err
-		}
-		if missing[c.Recorder] {
-			last = min(last, c.To)
-			delete(missing, c.Recorder)
-		}
-	}
-	if len(missing) > 0 {
-		last = 0
-	}
-	return last, rows.Err()
+	return last, err
 }

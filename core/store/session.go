@@ -86,9 +86,9 @@ func groupIDs(groups []identity.Group) []string {
 	return ids
 }
 
-func orEmpty(list []string) []string {
+func orEmpty[T any](list []T) []T {
 	if list == nil {
-		return []string{}
+		return []T{}
 	}
 	return list
 }
@@ -159,42 +159,6 @@ func (db *DB) EndSession(ctx context.Context, g policy.Grant, e core.Event, id i
 	return db.mutate(ctx, g, what, e, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, endSession, int64(id), time.UnixMicro(e.At))
 		return err
-	})
-}
-
-const selectLockout = `SELECT failures, coalesce(locked_at, 'epoch') FROM lockouts WHERE name = $1`
-
-// Lockout reads the failures of a name.
-func (db *DB) Lockout(ctx context.Context, name string) (identity.Lockout, error) {
-	l, _, err := one(ctx, db.app, func(row pgx.CollectableRow) (l identity.Lockout, err error) {
-		err = row.Scan(&l.Failures, &l.LockedAt)
-		if l.LockedAt.Unix() == 0 {
-			l.LockedAt = time.Time{}
-		}
-		return l, err
-	}, selectLockout, name)
-	return l, err
-}
-
-const saveLockout = `
-INSERT INTO lockouts (name, failures, locked_at) VALUES ($1, $2, $3)
-ON CONFLICT (name) DO UPDATE SET failures = excluded.failures, locked_at = excluded.locked_at`
-
-// RefuseSignIn keeps a failed sign-in.
-func (db *DB) RefuseSignIn(ctx context.Context, e core.Event, name string, l identity.Lockout) error {
-	var locked *time.Time
-	if !l.LockedAt.IsZero() {
-		locked = &l.LockedAt
-	}
-	failures := l.Failures
-	if failures == nil {
-		failures = []time.Time{}
-	}
-	return inTx(ctx, db.app, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, saveLockout, name, failures, locked); err != nil {
-			return err
-		}
-		return addRecord(ctx, tx, e)
 	})
 }
 

@@ -32,7 +32,8 @@ chancery_app:       DELETE FROM record_positions
 chancery_app:       DELETE FROM links
 chancery_app:       UPDATE links SET entry = ''
 chancery_app:       DELETE FROM checkpoints
-chancery_app:       UPDATE refusals SET dev_seq = 0
+chancery_app:       UPDATE device_numbers SET seq = 1
+chancery_app:       DELETE FROM device_numbers
 chancery_app:       UPDATE external_identities SET account_id = 1
 chancery_app:       UPDATE sessions SET account_id = 1
 
