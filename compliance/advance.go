@@ -65,12 +65,15 @@ func (s *Service) Tick(ctx context.Context) error {
 	return errors.Join(failed...)
 }
 
-// waits are refusals that pass by themselves: the schedule stays due.
-var waits = []string{"export.open", "export.disposing"}
+// passes tells refusals and failures that end by themselves: the schedule stays
+// due.
+func passes(e *core.Error) bool {
+	return e.Code == "export.open" || slices.Contains([]core.Kind{core.Internal, core.Unavailable, core.Full}, e.Kind)
+}
 
 func (s *Service) runDue(ctx context.Context, x *Schedule) error {
 	_, err := s.cut(ctx, clerk, x.Order.Schedule)
-	if e, ok := errors.AsType[*core.Error](err); ok && (e.Kind == core.Internal || slices.Contains(waits, e.Code)) {
+	if e, ok := errors.AsType[*core.Error](err); ok && passes(e) {
 		s.Log.Warn("an export that is due was not cut; trying again", "schedule", x.Order.Schedule, "err", err)
 		return nil
 	}

@@ -44,5 +44,8 @@ func Explain(op string, err error) error {
 	case errors.Is(err, ErrSamePerson):
 		return &core.Error{Op: op, Kind: core.Denied, Code: SamePerson, Public: "another person must consent: you have already", Err: err}
 	}
+	if out := core.Outage(op, err); out != nil {
+		return out
+	}
 	return &core.Error{Op: op, Kind: core.Internal, Code: "internal", Public: "something went wrong on the server", Err: err}
 }

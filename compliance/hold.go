@@ -100,6 +100,9 @@ func (s *Service) holdOrder(ctx context.Context, op string, b []byte) (*envelope
 	if err := checkHold(o, s.Directory.Org().ID()); err != nil {
 		return nil, Malformed(op, "order", err)
 	}
+	if err := core.CheckName(op, "order", o.Name, 200); err != nil {
+		return nil, err
+	}
 	unknown, err := s.Store.UnknownScope(ctx, o)
 	if err != nil {
 		return nil, Explain(op, err)
@@ -115,8 +118,8 @@ func checkHold(o *envelope.HoldOrder, org envelope.OrgID) error {
 	switch {
 	case o.Version != envelope.Version || o.Org != org:
 		return errors.New("other version or organisation")
-	case o.Name == "" || len(o.Name) > 200 || !name.MatchString(o.Matter):
-		return errors.New("name or matter")
+	case !name.MatchString(o.Matter):
+		return errors.New("matter")
 	case o.From < 0 || o.To < 0 || o.To != 0 && o.To < o.From:
 		return errors.New("period ends before it starts")
 	case len(o.Nonce) != 16:

@@ -15,6 +15,8 @@ import (
 const (
 	maxWrap    = 4 << 10 // bytes of one wrap in any suite
 	maxDevices = 32      // of one account, with those that wait
+
+	maxDeviceName = 100 // bytes
 )
 
 func checkWrap(op string, wrap []byte) error {
@@ -58,6 +60,9 @@ func (s *Service) parseUser(op string, in wire.NewChain) (*envelope.Entry, *chai
 	u, err := chain.NewUser(org, entry)
 	if err != nil {
 		return nil, nil, refusedLink(op, err)
+	}
+	if err := CheckName(op, "entry", u.Devices()[0].Name, maxDeviceName); err != nil {
+		return nil, nil, err
 	}
 	if err := checkWrap(op, in.Wrap); err != nil {
 		return nil, nil, err
@@ -158,8 +163,11 @@ func (s *Service) AskForDevice(ctx context.Context, p identity.Principal, in wir
 	if err := envelope.CheckPublicKey(in.Public); err != nil || in.Key != envelope.KeyOf(in.Public) {
 		return invalid(op, "public", fmt.Errorf("not an Ed25519 public key that key names"))
 	}
-	if in.Name == "" || len(in.Name) > 100 || len(in.Recipient) == 0 || len(in.Recipient) > maxWrap {
-		return invalid(op, "name", fmt.Errorf("a device needs a name of at most 100 bytes and a recipient"))
+	if err := CheckName(op, "name", in.Name, maxDeviceName); err != nil {
+		return err
+	}
+	if len(in.Recipient) == 0 || len(in.Recipient) > maxWrap {
+		return invalid(op, "recipient", fmt.Errorf("%d bytes, want 1 to %d", len(in.Recipient), maxWrap))
 	}
 	have, err := s.Store.Devices(ctx, p.User)
 	if err != nil {

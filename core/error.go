@@ -3,6 +3,9 @@ package core
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Kind is the class of a failure. Kinds cross the wire: append only.
@@ -19,6 +22,7 @@ const (
 	Limited                  // too much or too often
 	Unavailable              // not now; the same request may work later
 	Unauthorized             // no session, or one that has ended
+	Full                     // a disk has no room: the same request works once there is
 )
 
 // Error is the only error type that leaves this package. Public, Code and
@@ -50,6 +54,18 @@ func KindOf(err error) Kind {
 	return Internal
 }
 
+// CheckName refuses names that are empty, longer than most bytes, or have
+// characters that nobody can see or the database can't keep.
+func CheckName(op, field, name string, most int) error {
+	switch {
+	case name == "" || len(name) > most:
+		return invalid(op, field, fmt.Errorf("a name has 1 to %d bytes", most))
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+		return invalid(op, field, errors.New("a name has no control characters"))
+	}
+	return nil
+}
+
 func invalid(op, field string, err error) error {
 	return &Error{Op: op, Kind: Invalid, Code: "request.malformed", Field: field, Public: fmt.Sprintf("%s is malformed: %v", field, err), Err: err}
 }
@@ -63,12 +79,18 @@ func conflict(op, code, text string) error {
 }
 
 func unavailable(op, text string, err error) error {
+	if full(err) {
+		return Outage(op, err)
+	}
 	return &Error{Op: op, Kind: Unavailable, Code: "unavailable", Public: text, Err: err}
 }
 
 func internal(op string, err error) error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
+	}
+	if out := Outage(op, err); out != nil {
+		return out
 	}
 	return &Error{Op: op, Kind: Internal, Code: "internal", Public: "something went wrong on the server", Err: err}
 }

@@ -2,7 +2,9 @@ package core
 
 import (
 	"context"
+	"errors"
 	"io"
+	"syscall"
 
 	"chancery/compliance/record"
 	"chancery/crypto/envelope"
@@ -25,11 +27,12 @@ func (s *Service) Upload(ctx context.Context, p identity.Principal, id envelope.
 	if x == nil {
 		return notFound(op, "that channel")
 	}
-	if _, found, err := s.Store.Blob(ctx, blob.ID); err != nil || found {
-		return orConflict(op, err)
+	if kept, found, err := s.Store.Blob(ctx, blob.ID); err != nil || found {
+		return known(op, kept, blob, x.row.Number, p.User, err)
 	}
-	if err := s.Blobs.Put(ctx, blob.ID, blob.Size, blob.Root, r); err != nil {
-		return invalid(op, "body", err)
+	body := &source{Reader: r}
+	if err := s.Blobs.Put(ctx, blob.ID, blob.Size, blob.Root, body); err != nil {
+		return body.explain(op, err)
 	}
 	blob.Channel, blob.Account, blob.Created = x.row.Number, p.User, s.Now()
 	e = e.of(record.FileUpload).on("file:" + blob.ID.String())
@@ -40,11 +43,41 @@ func (s *Service) Upload(ctx context.Context, p identity.Principal, id envelope.
 	return nil
 }
 
-func orConflict(op string, err error) error {
+// known answers for an id that is taken. The same file again, which waits for
+// its message, is a sender who missed the answer.
+func known(op string, kept, sent Blob, channel int64, sender identity.UserID, err error) error {
 	if err != nil {
 		return internal(op, err)
 	}
+	if kept.Channel == channel && kept.Account == sender && kept.Size == sent.Size && kept.Root == sent.Root && kept.Position == 0 {
+		return nil
+	}
 	return conflict(op, "file.exists", "a file of that id exists; choose another id")
+}
+
+// source tells a body that broke off from a disk that fails under it.
+type source struct {
+	io.Reader
+	err error
+}
+
+func (s *source) Read(b []byte) (int, error) {
+	n, err := s.Reader.Read(b)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
+
+// explain keeps paths of the server out of what the sender is told.
+func (s *source) explain(op string, err error) error {
+	if s.err != nil {
+		return &Error{Op: op, Kind: Invalid, Code: "request.malformed", Field: "body", Public: "the body broke off before its announced size", Err: err}
+	}
+	if _, ours := errors.AsType[syscall.Errno](err); ours {
+		return internal(op, err)
+	}
+	return invalid(op, "body", err)
 }
 
 // roomFor loads a channel and what policy must see of it; the room is nil when

@@ -157,7 +157,7 @@ func (x *placing) complete(at envelope.Placed) error {
 	d.Placed.Salt = x.in.Salt
 	sealed, err := x.s.Vault.SealSalt(x.room.row.ID, at.Position, [32]byte(x.in.Salt))
 	if err != nil {
-		return unavailable("entry.place", "the vault does not keep this channel's tree in every copy, so nothing can be posted", err)
+		return unavailable("entry.place", "the vault does not keep this channel's tree in every copy, so nothing can be posted; its operator must bring the copy back or restart the server", err)
 	}
 	d.SealedSalt = sealed
 	return nil

@@ -44,7 +44,7 @@ func (s *Service) Login(ctx context.Context, in wire.Login) (wire.Session, error
 	name := connector.Name() + ":" + identity.Normalize(in.Username)
 	claims, err := s.guess(ctx, connector, name, in)
 	if errors.Is(err, identity.ErrUnavailable) {
-		return wire.Session{}, unavailable(op, identity.PublicText(err), err)
+		return wire.Session{}, &Error{Op: op, Kind: Unavailable, Code: "directory.away", Public: identity.PublicText(err), Err: err}
 	}
 	if err != nil {
 		return wire.Session{}, s.refuseLogin(ctx, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"chancery/crypto/envelope"
 
@@ -119,16 +120,51 @@ func (w *writers) save(ctx context.Context, batch []*pending) {
 		drafts[i] = p.draft
 	}
 	err := w.store.Append(ctx, drafts)
+	if away(err) {
+		err = w.readBack(ctx, drafts, err)
+	}
 	switch {
 	case err == nil:
 		w.answer(batch)
-	case len(batch) == 1:
-		batch[0].fail(err)
+	case len(batch) == 1 || Outage("entry.place", err) != nil:
+		for _, p := range batch {
+			p.fail(err)
+		}
 	default:
 		slog.DebugContext(ctx, "storing entries one by one", "entries", len(batch), "err", err)
 		w.save(ctx, batch[:len(batch)/2])
 		w.save(ctx, batch[len(batch)/2:])
 	}
+}
+
+// How long a batch waits for a database that went away: longer than a restart
+// of it takes, shorter than a client's patience.
+const (
+	readBacks     = 30
+	readBackPause = 100 * time.Millisecond
+)
+
+// readBack finds out what became of a batch whose connection was lost, perhaps
+// between the commit and its word, and stores it if it is not there. A batch
+// stands whole or not at all, so its first entry tells.
+func (w *writers) readBack(ctx context.Context, drafts []*Draft, err error) error {
+	first := drafts[0]
+	for range readBacks {
+		time.Sleep(readBackPause)
+		kept, found, lost := w.store.Entry(ctx, first.Channel, first.Placed.Position)
+		switch {
+		case lost != nil:
+			continue
+		case found && kept.Head == first.Placed.Head:
+			return nil
+		case found:
+			return ErrTaken
+		}
+		if err = w.store.Append(ctx, drafts); !away(err) {
+			return err
+		}
+	}
+	return err
 }
 
 // drop fails the drafts whose room has forgotten what they stand on.

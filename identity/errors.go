@@ -25,7 +25,7 @@ var (
 // account would tell a stranger that the account exists.
 func PublicText(err error) string {
 	if errors.Is(err, ErrUnavailable) {
-		return "sign-in is unavailable at the moment: try again later"
+		return "the directory that knows the passwords can't be reached: yours was not judged and nothing counts as a failed try; try again later"
 	}
 	return "sign-in refused: check name and password, or ask your administrator"
 }

@@ -219,8 +219,12 @@ func TestFiles(t *testing.T) {
 		}
 	}
 	s.must("PUT", base+id+query, ann.Token, bytes.NewReader(data), nil)
-	if p := s.problem("PUT", base+id+query, ann.Token, bytes.NewReader(data)); p.Status != 409 {
-		t.Errorf("the same id again: %+v", p)
+	s.must("PUT", base+id+query, ann.Token, bytes.NewReader(data), nil) // the answer was missed
+	other := append([]byte{data[0] ^ 1}, data[1:]...)
+	leaves[0] = other[:blob.ChunkSize]
+	changed := "?size=" + itoa(int64(len(other))) + "&root=" + envelope.Hash(tlog.Root(leaves)).String()
+	if p := s.problem("PUT", base+id+changed, ann.Token, bytes.NewReader(other)); p.Status != 409 || p.Code != "file.exists" {
+		t.Errorf("other bytes under the same id: %+v", p)
 	}
 	if p := s.problem("GET", base+id, ann.Token, nil); p.Status != 404 {
 		t.Errorf("a staged file that no message binds: %+v", p)

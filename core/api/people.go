@@ -11,7 +11,7 @@ import (
 
 type (
 	findInput struct {
-		Match string `query:"q" maxLength:"256" doc:"start of a user or display name"`
+		Match string `query:"q" maxLength:"256" pattern:"^\\P{Cc}*$" patternDescription:"free of control characters" doc:"start of a user or display name"`
 	}
 	userInput struct {
 		User envelope.UserID `path:"user"`

@@ -41,7 +41,7 @@ const retryAfter = 2
 func (p *Problem) GetHeaders() http.Header {
 	h := http.Header{}
 	switch p.Status {
-	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests, http.StatusInsufficientStorage:
 		h.Set("Retry-After", strconv.Itoa(retryAfter))
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", "Bearer")
@@ -61,6 +61,7 @@ var statuses = map[core.Kind]int{
 	core.Limited:      http.StatusTooManyRequests,
 	core.Unavailable:  http.StatusServiceUnavailable,
 	core.Unauthorized: http.StatusUnauthorized,
+	core.Full:         http.StatusInsufficientStorage,
 }
 
 // problemOf tells a stranger no more than the error makes public.

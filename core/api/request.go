@@ -76,7 +76,8 @@ func (a *API) report(r *http.Request, req *request, status int, took time.Durati
 	}
 	if req.err != nil {
 		attrs = append(attrs, slog.String("code", problemOf(req.err).Code))
-		if core.KindOf(req.err) == core.Internal || core.KindOf(req.err) == core.Unavailable {
+		switch core.KindOf(req.err) {
+		case core.Internal, core.Unavailable, core.Full:
 			level = slog.LevelError
 			attrs = append(attrs, slog.Any("err", req.err))
 		}

@@ -118,17 +118,20 @@ func (p *Person) Enrol() {
 }
 
 // Genesis makes the person's keys and the start of their chain.
-func (p *Person) Genesis() wire.NewChain {
+func (p *Person) Genesis() wire.NewChain { return p.GenesisNamed("laptop") }
+
+// GenesisNamed is Genesis with a name for the first device.
+func (p *Person) GenesisNamed(device string) wire.NewChain {
 	s := p.s
 	s.T.Helper()
 	p.Seed = seal.NewUserSeed()
 	user, err := seal.UserIdentity(p.Seed)
 	s.Must(err)
 	org := s.Org()
-	var device envelope.DeviceBody
+	var first envelope.DeviceBody
 	var wrap []byte
-	p.Key, device, wrap = p.device("laptop", org.ID())
-	body := envelope.UserGenesisBody{Suite: envelope.SuiteAge, Recipient: user.Recipient(), Nonce: nonce(), Device: device}
+	p.Key, first, wrap = p.device(device, org.ID())
+	body := envelope.UserGenesisBody{Suite: envelope.SuiteAge, Recipient: user.Recipient(), Nonce: nonce(), Device: first}
 	e := p.link(&envelope.Link{Version: envelope.Version, Org: org.ID(), Type: envelope.UserGenesis, Body: envelope.Marshal(&body)})
 	p.Chain, err = chain.NewUser(org, e)
 	s.Must(err)

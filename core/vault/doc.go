@@ -11,7 +11,7 @@
 // pointer moved is the commitment: whoever opens the vault after a crash goes on
 // to the highest generation that any pointer names and destroys all others.
 //
-// Invariant: a tree that is offered for sealing is readable in every copy, and
+// Invariant: a tree that is offered for sealing is in every copy, and
 // after a run has returned without error no file in the copies or key
 // directories opens a leaf it punctured. A snapshot of a key directory together
 // with a copy, taken earlier, defeats that; keep them on different hosts and out

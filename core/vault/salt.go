@@ -20,13 +20,35 @@ const saltLabel = "chancery/v1/vault/salt"
 const SealedSaltSize = 60
 
 // SealSalt seals the salt of record i of a channel under its leaf. It returns
-// ErrMissingTree or ErrPunctured, wrapped.
+// ErrMissingTree, ErrPunctured, or ErrCopyLost if a copy is not there any more,
+// wrapped.
 func (v *Vault) SealSalt(channel Channel, i uint64, salt [32]byte) ([]byte, error) {
+	if err := v.present(); err != nil {
+		return nil, fmt.Errorf("sealing salt: %w", err)
+	}
 	aead, err := v.leaf(channel, i)
 	if err != nil {
 		return nil, fmt.Errorf("sealing salt: %w", err)
 	}
 	return aead.Seal(nil, nil, salt[:], saltData(channel, i)), nil
+}
+
+// present tells whether every copy still has its file in full. It looks at the
+// size alone, which costs microseconds: a disk that was unmounted or emptied is
+// noticed before anything relies on it; damage inside is for Doctor.
+func (v *Vault) present() error {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	for _, c := range v.copies {
+		info, err := os.Stat(c.path(genName(v.gen.number)))
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrCopyLost, err)
+		}
+		if info.Size() < v.gen.size {
+			return fmt.Errorf("%w: copy %s has %d bytes of %d", ErrCopyLost, c.dir, info.Size(), v.gen.size)
+		}
+	}
+	return nil
 }
 
 // OpenSalt opens what SealSalt returned for the same channel and record. It

@@ -17,6 +17,9 @@ var (
 	// ErrMissingTree reports a channel that has no tree in every copy. A post to
 	// it must be refused.
 	ErrMissingTree = errors.New("channel has no key tree in the vault")
+	// ErrCopyLost reports a copy that is not there, or not in full. A post must be
+	// refused: its tree is not in every copy.
+	ErrCopyLost = errors.New("a copy of the vault is lost: bring it back, or restart the server to rebuild it from another")
 	// ErrPunctured reports a salt that was shredded.
 	ErrPunctured = keytree.ErrPunctured
 	// ErrSalt reports a sealed salt that does not open under its leaf.

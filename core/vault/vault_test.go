@@ -427,3 +427,41 @@ func BenchmarkPuncture1000Channels(b *testing.B) {
 		}
 	}
 }
+
+// TestSealNeedsEveryCopy: nothing is sealed under a tree while a copy is away or
+// cut; what is sealed still opens.
+func TestSealNeedsEveryCopy(t *testing.T) {
+	t.Parallel()
+	for name, harm := range map[string]func(string) error{
+		"gone":  os.Remove,
+		"cut":   func(path string) error { return os.Truncate(path, 20) },
+		"empty": func(path string) error { return os.Truncate(path, 0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			root := t.TempDir()
+			db := filled(t, root)
+			v := mustOpen(t, at(root, 1))
+			file := filepath.Join(root, "copy-b", genName(v.Generation()))
+			whole, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := harm(file); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := v.SealSalt(alpha, posts, saltOf(alpha, posts)); !errors.Is(err, ErrCopyLost) {
+				t.Errorf("sealing gave %v", err)
+			}
+			if live := db.readable(t, v, alpha); len(live) != posts {
+				t.Errorf("%d of %d salts open", len(live), posts)
+			}
+			if err := os.WriteFile(file, whole, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := v.SealSalt(alpha, posts, saltOf(alpha, posts)); err != nil {
+				t.Errorf("once the copy is back: %v", err)
+			}
+		})
+	}
+}

@@ -13,7 +13,7 @@ type Team struct {
 // NewTeam is POST /v1/teams.
 type NewTeam struct {
 	Name  string `json:"name" pattern:"^[a-z0-9][a-z0-9-]{0,62}$"`
-	Title string `json:"title,omitempty" maxLength:"200"`
+	Title string `json:"title,omitempty" maxLength:"200" pattern:"^\\P{Cc}*$" patternDescription:"free of control characters"`
 }
 
 // Teams is GET /v1/teams.
@@ -23,13 +23,13 @@ type Teams struct {
 
 // TeamMember is POST /v1/teams/{team}/members.
 type TeamMember struct {
-	Username string `json:"username"`
+	Username string `json:"username" maxLength:"256" pattern:"^\\P{Cc}*$" patternDescription:"free of control characters"`
 }
 
 // NewChannel is POST /v1/channels. Team is 0 for a direct channel.
 type NewChannel struct {
 	Team    int64  `json:"team,string,omitempty"`
-	Name    string `json:"name,omitempty" maxLength:"64" doc:"clear to the server; empty for a direct channel"`
+	Name    string `json:"name,omitempty" maxLength:"64" pattern:"^\\P{Cc}*$" patternDescription:"free of control characters" doc:"clear to the server; empty for a direct channel"`
 	Genesis []byte `json:"genesis" doc:"encoded envelope.Entry"`
 }
 

@@ -8,8 +8,8 @@ import (
 
 // Login is POST /v1/session: a person signs in through a directory.
 type Login struct {
-	Connector string `json:"connector,omitempty" doc:"which directory; may be left out when there is one"`
-	Username  string `json:"username" maxLength:"256"`
+	Connector string `json:"connector,omitempty" maxLength:"100" pattern:"^\\P{Cc}*$" patternDescription:"free of control characters" doc:"which directory; may be left out when there is one"`
+	Username  string `json:"username" maxLength:"256" pattern:"^\\P{Cc}*$" patternDescription:"free of control characters"`
 	Password  string `json:"password" maxLength:"1024"`
 }
 
@@ -94,7 +94,7 @@ type NewLink struct {
 // The approving device fills Proposal and Wrap; the new one signs and posts it.
 type Device struct {
 	Key       envelope.KeyID `json:"key"`
-	Name      string         `json:"name" maxLength:"100"`
+	Name      string         `json:"name" maxLength:"100" pattern:"^\\P{Cc}*$" patternDescription:"free of control characters"`
 	Public    []byte         `json:"public" doc:"Ed25519 public key"`
 	Recipient []byte         `json:"recipient"`
 	Approved  bool           `json:"approved"`

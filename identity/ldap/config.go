@@ -53,6 +53,7 @@ type Config struct {
 
 	DialTimeout time.Duration // 3 s, TCP and TLS together
 	OpTimeout   time.Duration // 5 s for each request
+	Limit       time.Duration // 10 s for a whole sign-in or look-up, also of those that wait for a connection
 	PoolSize    int           // 4 search connections
 	PoolMaxAge  time.Duration // 5 min
 
@@ -126,6 +127,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.MaxGroups, 500)
 	setDefault(&c.DialTimeout, 3*time.Second)
 	setDefault(&c.OpTimeout, 5*time.Second)
+	setDefault(&c.Limit, 10*time.Second)
 	setDefault(&c.PoolSize, 4)
 	setDefault(&c.PoolMaxAge, 5*time.Minute)
 	if len(c.LoginAttributes) == 0 {
@@ -179,7 +181,7 @@ func (c Config) checkSearch(bad func(string, string, ...any)) {
 	default:
 		bad("groups", "%q: use none, memberOf or search", c.Groups)
 	}
-	if c.MaxGroups < 0 || c.PoolSize < 0 || c.DialTimeout < 0 || c.OpTimeout < 0 || c.PoolMaxAge < 0 {
+	if c.MaxGroups < 0 || c.PoolSize < 0 || c.DialTimeout < 0 || c.OpTimeout < 0 || c.Limit < 0 || c.PoolMaxAge < 0 {
 		bad("limits", "negative")
 	}
 }

@@ -48,6 +48,8 @@ func (c *Connector) Close() { c.pool.close() }
 // Authenticate verifies a name and password. Every refusal, whatever its
 // error, has cost a search and a bind, so that time tells no names apart.
 func (c *Connector) Authenticate(ctx context.Context, username, password string) (identity.Claims, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Limit)
+	defer cancel()
 	claims, err := c.authenticate(ctx, username, password)
 	if err != nil {
 		return identity.Claims{}, fmt.Errorf("signing in at %s: %w", c.Name(), err)
@@ -111,6 +113,8 @@ func (c *Connector) verify(ctx context.Context, dn, password string) error {
 // error is ErrNoSubject after a complete search without a hit, else
 // ErrUnavailable. A disabled account is no error: Enabled is false.
 func (c *Connector) Lookup(ctx context.Context, subject string) (identity.Claims, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Limit)
+	defer cancel()
 	claims, err := c.lookup(ctx, subject)
 	if err != nil {
 		return identity.Claims{}, fmt.Errorf("looking up subject at %s: %w", c.Name(), err)

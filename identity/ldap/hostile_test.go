@@ -3,6 +3,7 @@ package ldap_test
 import (
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -78,6 +79,28 @@ func TestAttackHostileServer(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A directory that hangs holds up nobody for longer than the limit, however many
+// wait for a connection to it.
+func TestHangingDirectoryIsBounded(t *testing.T) {
+	t.Parallel()
+	caFile, cfg := trusted(t, "127.0.0.1")
+	cfg.Misdeed = identitytest.HangOnSearch
+	conf := hostileConfig(startHostile(t, cfg), caFile)
+	conf.PoolSize, conf.Limit = 1, 1500*time.Millisecond
+	c := newConnector(t, conf)
+	within(t, 4*time.Second, func() {
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				if _, err := c.Authenticate(t.Context(), "alice", "guess"); !errors.Is(err, identity.ErrUnavailable) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+		all.Wait()
+	})
 }
 
 // An answer about another subject must not pass for the one asked for.
