@@ -36,7 +36,7 @@ type app struct {
 type flags struct {
 	home, server, ca, org, passphraseFile string
 	json                                  bool
-	ackWait                               time.Duration
+	ackWait, patience                     time.Duration
 }
 
 // execute runs the command and says on a.err what went wrong.
@@ -57,7 +57,7 @@ func (a *app) execute(ctx context.Context) int {
 func (a *app) run(work func(context.Context, []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		a.running = true
-		return work(cmd.Context(), args)
+		return work(client.WithPatience(cmd.Context(), client.Patience{Limit: a.flags.patience, Tell: a.note}), args)
 	}
 }
 

@@ -23,6 +23,7 @@ func root(a *app) *cobra.Command {
 	f.StringVar(&a.flags.org, "org", os.Getenv("CHANCERY_ORG"), "id of the organisation to accept ($CHANCERY_ORG)")
 	f.StringVar(&a.flags.passphraseFile, "passphrase-file", os.Getenv("CHANCERY_PASSPHRASE_FILE"), "file with the keyring's passphrase, mode 0600")
 	f.DurationVar(&a.flags.ackWait, "ack-wait", 30*time.Second, "how long to wait for a recorder's acknowledgement of a new key")
+	f.DurationVar(&a.flags.patience, "patience", 20*time.Second, "how long to wait for a server that is away; 0 gives up at once")
 	f.BoolVar(&a.flags.json, "json", false, "print JSON, one document a line")
 	cmd.PersistentPreRun = func(*cobra.Command, []string) {
 		a.flags.home = a.path(a.flags.home)

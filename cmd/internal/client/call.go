@@ -14,17 +14,24 @@ import (
 // largest entries.
 const maxAnswer = 128 << 20
 
-// get, post and put call a route and decode its JSON answer as T.
+// get, post and put call a route and decode its JSON answer as T. Only what may
+// happen twice without harm is repeated after an answer was lost: get and
+// postAgain.
 func get[T any](ctx context.Context, t *Transport, path string, query url.Values) (*T, error) {
-	return call[T](ctx, t, http.MethodGet, path, query, nil)
+	return repeat(ctx, true, func() (*T, error) { return call[T](ctx, t, http.MethodGet, path, query, nil) })
 }
 
 func post[T any](ctx context.Context, t *Transport, path string, in any) (*T, error) {
-	return call[T](ctx, t, http.MethodPost, path, nil, in)
+	return repeat(ctx, false, func() (*T, error) { return call[T](ctx, t, http.MethodPost, path, nil, in) })
+}
+
+// postAgain is post for what the server answers alike however often it comes.
+func postAgain[T any](ctx context.Context, t *Transport, path string, in any) (*T, error) {
+	return repeat(ctx, true, func() (*T, error) { return call[T](ctx, t, http.MethodPost, path, nil, in) })
 }
 
 func put[T any](ctx context.Context, t *Transport, path string, in any) (*T, error) {
-	return call[T](ctx, t, http.MethodPut, path, nil, in)
+	return repeat(ctx, false, func() (*T, error) { return call[T](ctx, t, http.MethodPut, path, nil, in) })
 }
 
 // none is the answer of routes that give none.

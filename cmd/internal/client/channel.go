@@ -30,7 +30,7 @@ func (t *Transport) AddTeamMember(ctx context.Context, team int64, username stri
 
 // CreateChannel publishes a channel's genesis and returns its receipt.
 func (t *Transport) CreateChannel(ctx context.Context, in wire.NewChannel) (receipt []byte, err error) {
-	return answer(post[wire.Answer](ctx, t, "v1/channels", in))
+	return answer(postAgain[wire.Answer](ctx, t, "v1/channels", in))
 }
 
 // Channels are the caller's, and the public ones of their teams.
@@ -47,7 +47,7 @@ func (t *Transport) Channel(ctx context.Context, id envelope.ChannelID) (*wire.C
 // with a Refusal is final; with any other error the same bytes may be sent
 // again. Neither the receipt nor the refusal has been verified.
 func (t *Transport) PostEntry(ctx context.Context, id envelope.ChannelID, in wire.NewEntry) (receipt []byte, err error) {
-	return answer(post[wire.Answer](ctx, t, channelPath(id, "/entries"), in))
+	return answer(postAgain[wire.Answer](ctx, t, channelPath(id, "/entries"), in))
 }
 
 // answer makes a final refusal an error also when it came with success.
@@ -92,8 +92,10 @@ func (t *Transport) EpochWrap(ctx context.Context, id envelope.ChannelID, n uint
 func (t *Transport) PutFile(ctx context.Context, id envelope.ChannelID, a envelope.Attachment, sealed io.ReaderAt) error {
 	q := url.Values{"size": {strconv.FormatUint(a.Size, 10)}, "root": {a.Root.String()}}
 	header := http.Header{"Content-Type": {"application/octet-stream"}}
-	body := io.NewSectionReader(sealed, 0, int64(a.Size))
-	resp, err := t.do(ctx, http.MethodPut, channelPath(id, "/files/"+a.ID.String()), q, header, body)
+	resp, err := repeat(ctx, true, func() (*http.Response, error) {
+		body := io.NewSectionReader(sealed, 0, int64(a.Size))
+		return t.do(ctx, http.MethodPut, channelPath(id, "/files/"+a.ID.String()), q, header.Clone(), body)
+	})
 	if err != nil {
 		return err
 	}
@@ -102,7 +104,9 @@ func (t *Transport) PutFile(ctx context.Context, id envelope.ChannelID, a envelo
 
 // File downloads sealed bytes. The caller closes the reader and verifies all.
 func (t *Transport) File(ctx context.Context, id envelope.ChannelID, blob envelope.BlobID) (io.ReadCloser, error) {
-	resp, err := t.do(ctx, http.MethodGet, channelPath(id, "/files/"+blob.String()), nil, http.Header{}, nil)
+	resp, err := repeat(ctx, true, func() (*http.Response, error) {
+		return t.do(ctx, http.MethodGet, channelPath(id, "/files/"+blob.String()), nil, http.Header{}, nil)
+	})
 	if err != nil {
 		return nil, err
 	}

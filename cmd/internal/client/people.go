@@ -12,7 +12,7 @@ import (
 
 // Nonce gets a fresh challenge and the organisation's id as the server says it.
 func (t *Transport) Nonce(ctx context.Context) (*wire.Nonce, error) {
-	return post[wire.Nonce](ctx, t, "v1/session/nonce", nil)
+	return postAgain[wire.Nonce](ctx, t, "v1/session/nonce", nil)
 }
 
 // SignIn starts a person's session by password.
@@ -32,11 +32,13 @@ func (t *Transport) SignInKey(ctx context.Context, org envelope.OrgID, role enve
 
 // BindDevice proves that this session belongs to the device that holds key.
 func (t *Transport) BindDevice(ctx context.Context, org envelope.OrgID, key *seal.SigningKey) error {
-	statement, err := t.loginStatement(ctx, wire.LabelDevice, org, "", key)
-	if err != nil {
-		return err
-	}
-	_, err = put[none](ctx, t, "v1/session/device", wire.BindDevice{Statement: statement})
+	_, err := repeat(ctx, true, func() (*none, error) { // each time with a nonce of its own, which works once
+		statement, err := t.loginStatement(ctx, wire.LabelDevice, org, "", key)
+		if err != nil {
+			return nil, err
+		}
+		return call[none](ctx, t, http.MethodPut, "v1/session/device", nil, wire.BindDevice{Statement: statement})
+	})
 	return err
 }
 

@@ -48,7 +48,8 @@ func (p *Problem) Error() string {
 // Later tells whether the same request may succeed by waiting alone.
 func (p *Problem) Later() bool {
 	switch p.Status {
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusGatewayTimeout:
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusBadGateway, http.StatusGatewayTimeout,
+		http.StatusInsufficientStorage:
 		return len(p.Refusal) == 0
 	}
 	return false
@@ -73,6 +74,7 @@ var exits = map[int]int{
 	http.StatusConflict: ExitConflict, http.StatusPreconditionFailed: ExitConflict, http.StatusLocked: ExitConflict,
 	http.StatusTooManyRequests: ExitUnavailable, http.StatusServiceUnavailable: ExitUnavailable,
 	http.StatusBadGateway: ExitUnavailable, http.StatusGatewayTimeout: ExitUnavailable,
+	http.StatusInsufficientStorage: ExitUnavailable,
 }
 
 // Exit is the command line's exit code for the problem.

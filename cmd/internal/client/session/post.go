@@ -42,7 +42,7 @@ type Sent struct {
 
 const (
 	rounds   = 5                // how often a message is sealed anew after a refusal that allows it
-	patience = 20 * time.Second // how long the same bytes are sent again
+	patience = 20 * time.Second // how long the same bytes are sent again, unless the caller says
 	stale    = 500              // entries behind our own receipts before reading on
 )
 
@@ -188,24 +188,7 @@ func (c *Channel) deliver(ctx context.Context) (*Sent, error) {
 
 // send repeats the same bytes while the server says "not now".
 func (c *Channel) send(ctx context.Context, in wire.NewEntry) ([]byte, error) {
-	deadline := time.Now().Add(patience)
-	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
-		raw, err := c.s.API.PostEntry(ctx, c.id, in)
-		if err == nil || !client.NotNow(err) {
-			return raw, err
-		}
-		if p, ok := errors.AsType[*client.Problem](err); ok {
-			pause = max(pause, p.RetryAfter)
-		}
-		if time.Now().Add(pause).After(deadline) {
-			return nil, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-time.After(pause):
-		}
-	}
+	return c.s.API.PostEntry(client.WithDefaultPatience(ctx, client.Patience{Limit: patience}), c.id, in)
 }
 
 func (c *Channel) settleRefusal(ctx context.Context, p *client.Problem, e *envelope.Entry, seq uint64) error {
