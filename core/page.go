@@ -9,8 +9,21 @@ import (
 	"chancery/policy"
 )
 
-// MaxPage is the most entries of one page.
-const MaxPage = 500
+// A page has at most this many entries, and bytes of entries unless the first
+// alone has more.
+const (
+	MaxPage      = 500
+	maxPageBytes = 4 << 20
+)
+
+// Span says which entries of a channel to read, in rising order. Always at least
+// one is read if there is one.
+type Span struct {
+	After     uint64 // the position before the first
+	Limit     int    // entries
+	Bytes     int    // of headers, payloads and signatures together
+	LinksOnly bool   // only what is not a message
+}
 
 // Entries is a page of a channel in rising order, after a position. A payload
 // travels with its salt or not at all: without the salt it is noise.
@@ -35,9 +48,9 @@ func (s *Service) Entries(ctx context.Context, p identity.Principal, id envelope
 	if err := s.rooms.load(ctx, x); err != nil {
 		return wire.Entries{}, internal(op, err)
 	}
-	out := wire.Entries{Entries: make([][]byte, len(page)), Position: x.state.Position, Head: x.state.Top}
-	for i := range page {
-		out.Entries[i] = envelope.Marshal(&page[i])
+	out := wire.Entries{Entries: make([][]byte, len(page.Entries)), Position: x.state.Position, Head: x.state.Top}
+	for i := range page.Entries {
+		out.Entries[i] = envelope.Marshal(&page.Entries[i])
 	}
 	return out, nil
 }
@@ -52,18 +65,25 @@ func listing(r policy.Resource, linksOnly bool) policy.Action {
 	return policy.MessageList
 }
 
+// Catch is a part of what a subscriber catches up on.
+type Catch struct {
+	Entries []envelope.Placed
+	More    bool    // there was more to read when this was
+	History History // for what is placed later
+}
+
 // Subscribe permits following a channel and gives the first page after a
-// position. The caller goes on with Follow until it has caught up.
-func (s *Service) Subscribe(ctx context.Context, p identity.Principal, id envelope.ChannelID, after uint64) ([]envelope.Placed, error) {
+// position. The caller asks again until there is no more.
+func (s *Service) Subscribe(ctx context.Context, p identity.Principal, id envelope.ChannelID, after uint64) (Catch, error) {
 	x, _, err := s.permitRead(ctx, p, policy.WSSubscribe, id)
 	if err != nil {
-		return nil, err
+		return Catch{}, err
 	}
-	page, err := s.read(ctx, x, p, after, MaxPage, false)
+	c, err := s.read(ctx, x, p, after, MaxPage, false)
 	if err != nil {
-		return nil, internal("ws.subscribe", err)
+		return Catch{}, internal("ws.subscribe", err)
 	}
-	return page, nil
+	return c, nil
 }
 
 // Connect permits a live socket.
@@ -78,27 +98,52 @@ func (s *Service) Typing(ctx context.Context, p identity.Principal, id envelope.
 	return err
 }
 
-func (s *Service) read(ctx context.Context, x *room, p identity.Principal, after uint64, limit int, linksOnly bool) ([]envelope.Placed, error) {
-	kept, err := s.Store.Entries(ctx, x.row.Number, after, limit, linksOnly)
+func (s *Service) read(ctx context.Context, x *room, p identity.Principal, after uint64, limit int, linksOnly bool) (Catch, error) {
+	kept, more, err := s.Store.Entries(ctx, x.row.Number, Span{After: after, Limit: limit, Bytes: maxPageBytes, LinksOnly: linksOnly})
 	if err != nil {
-		return nil, err
+		return Catch{}, err
 	}
-	from, err := s.historyFrom(ctx, x, p)
-	if err != nil {
-		return nil, err
+	c := Catch{Entries: make([]envelope.Placed, len(kept)), More: more}
+	if c.History, err = s.history(ctx, x, p); err != nil {
+		return Catch{}, err
 	}
-	page := make([]envelope.Placed, len(kept))
 	for i := range kept {
-		if err := s.unseal(x.row.ID, &kept[i], from); err != nil {
-			return nil, err
+		if err := s.unseal(x.row.ID, &kept[i], c.History); err != nil {
+			return Catch{}, err
 		}
-		page[i] = kept[i].Placed
+		c.Entries[i] = kept[i].Placed
 	}
-	return page, nil
+	return c, nil
 }
 
-// historyFrom is the first epoch whose salts the principal is given.
-func (s *Service) historyFrom(ctx context.Context, x *room, p identity.Principal) (uint64, error) {
+// History is what somebody may read of a channel: the messages of this epoch and
+// of later ones. Zero: of none. It rules whichever way an entry travels.
+type History uint64
+
+// Shows tells whether a message of the epoch may be read.
+func (h History) Shows(epoch uint64) bool { return h != 0 && epoch >= uint64(h) }
+
+// Withhold is a message without what only its readers are given.
+func Withhold(p envelope.Placed) envelope.Placed {
+	p.Entry.Payload, p.Salt = []byte{}, []byte{}
+	return p
+}
+
+// MessageEpoch is the epoch that a placed message is sealed in, or false for
+// what is no message.
+func MessageEpoch(p *envelope.Placed) (uint64, bool, error) {
+	if p.Entry.Kind != envelope.KindMessage {
+		return 0, false, nil
+	}
+	h, err := envelope.ParseHeader(&envelope.Entry{Kind: p.Entry.Kind, Header: p.Entry.Header})
+	if err != nil {
+		return 0, false, err
+	}
+	return h.Epoch, true, nil
+}
+
+// history finds out what the principal may read.
+func (s *Service) history(ctx context.Context, x *room, p identity.Principal) (History, error) {
 	if p.Kind == identity.Recorder {
 		return 1, nil
 	}
@@ -108,25 +153,22 @@ func (s *Service) historyFrom(ctx context.Context, x *room, p identity.Principal
 		return 0, err
 	}
 	m, _ := x.state.Member(envelope.UserID(p.UserChain))
-	return m.HistoryFrom, nil
+	return History(m.HistoryFrom), nil
 }
 
 // unseal puts the salt beside a message. A salt that was destroyed, or that the
 // member may not have, takes the payload with it.
-func (s *Service) unseal(id envelope.ChannelID, k *Kept, from uint64) error {
-	if k.Entry.Kind != envelope.KindMessage || len(k.Entry.Payload) == 0 {
-		return nil
-	}
-	h, err := envelope.ParseHeader(&envelope.Entry{Kind: k.Entry.Kind, Header: k.Entry.Header})
-	if err != nil {
+func (s *Service) unseal(id envelope.ChannelID, k *Kept, history History) error {
+	epoch, message, err := MessageEpoch(&k.Placed)
+	if err != nil || !message || len(k.Entry.Payload) == 0 {
 		return err
 	}
 	salt, ok, err := s.Vault.OpenSalt(id, k.Position, k.SealedSalt)
 	if err != nil {
 		return err
 	}
-	if !ok || from == 0 || h.Epoch < from {
-		k.Entry.Payload, k.Salt = []byte{}, []byte{}
+	if !ok || !history.Shows(epoch) {
+		k.Placed = Withhold(k.Placed)
 		return nil
 	}
 	k.Salt = salt[:]

@@ -63,7 +63,7 @@ type Store interface {
 	Rank(ctx context.Context, channel int64, account identity.UserID) (string, error)
 	State(ctx context.Context, channel int64) (ChannelState, error)
 	Append(ctx context.Context, drafts []*Draft) error
-	Entries(ctx context.Context, channel int64, after uint64, limit int, linksOnly bool) ([]Kept, error)
+	Entries(ctx context.Context, channel int64, span Span) (page []Kept, more bool, err error)
 	Entry(ctx context.Context, channel int64, position uint64) (Kept, bool, error)
 	EntryByCounter(ctx context.Context, channel int64, device envelope.KeyID, seq uint64) (Kept, bool, error)
 	EntryByHash(ctx context.Context, channel int64, h envelope.Hash) (Kept, bool, error)

@@ -48,7 +48,7 @@ func newDesk(t *testing.T) *desk {
 	s.List(admin, listed)
 
 	quiet := slog.New(slog.DiscardHandler)
-	hub := live.NewHub(quiet)
+	hub := live.NewHub(live.Config{Log: quiet})
 	web := httptest.NewTLSServer(api.New(api.Config{Core: s.Service, Gate: s.Gate, Live: hub, Log: quiet}))
 	t.Cleanup(web.Close)
 	ctx, stop := context.WithCancel(context.Background())

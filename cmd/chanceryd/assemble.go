@@ -186,7 +186,8 @@ func (s *server) openCore(context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.live = live.NewHub(s.log)
+	limits := s.config.Live
+	s.live = live.NewHub(live.Config{PerSession: int(limits.PerSession), PerPerson: int(limits.PerPerson), All: int(limits.All), Log: s.log})
 	s.core = core.New(core.Config{
 		Store: s.db, Gate: s.gate, Vault: salts{s.vault}, Blobs: s.files, Publisher: s.live, Receipts: receipts,
 		Connectors: connectors, Roles: s.config.Roles, Profile: profile, Lockout: identity.ThreeIn15(),

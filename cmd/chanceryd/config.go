@@ -31,6 +31,7 @@ type config struct {
 	Keys     keysConfig        `yaml:"keys"`
 	Exports  exportsConfig     `yaml:"exports"`
 	Session  sessionConfig     `yaml:"session"`
+	Live     liveConfig        `yaml:"live"`
 	FIPS     string            `yaml:"fips" doc:"required: refuse to run unless the FIPS 140-3 module is really in charge; or off"`
 	Log      string            `yaml:"log" doc:"least level that is logged: debug, info, warn or error"`
 	LDAP     []ldapConfig      `yaml:"ldap" doc:"directories that people sign in through"`
@@ -73,6 +74,12 @@ type sessionConfig struct {
 	Profile string `yaml:"profile" doc:"how long sessions live: standard or il5"`
 }
 
+type liveConfig struct {
+	PerSession int64 `yaml:"per_session" doc:"most live connections of one session"`
+	PerPerson  int64 `yaml:"per_person" doc:"most live connections of one person or recorder"`
+	All        int64 `yaml:"all" doc:"most live connections of this server"`
+}
+
 type ldapConfig struct {
 	Name             string        `yaml:"name" doc:"permanent: part of every external identity"`
 	Servers          []string      `yaml:"servers" doc:"ldaps://host[:port], or ldap:// with start_tls"`
@@ -105,6 +112,7 @@ func defaults(state string) config {
 		Keys:    keysConfig{Receipt: under("receipt.key")},
 		Exports: exportsConfig{Work: under("exports"), Archives: under("archives"), Slips: under("slips")},
 		Session: sessionConfig{Profile: "standard"},
+		Live:    liveConfig{PerSession: 8, PerPerson: 32, All: 20_000},
 	}
 }
 
@@ -155,6 +163,11 @@ func (c *config) check() error {
 	}
 	if c.Files.MaxSize <= 0 {
 		bad("files.max_size", "must be positive")
+	}
+	for key, n := range map[string]int64{"live.per_session": c.Live.PerSession, "live.per_person": c.Live.PerPerson, "live.all": c.Live.All} {
+		if n <= 0 {
+			bad(key, "must be positive")
+		}
 	}
 	if _, err := c.profile(); err != nil {
 		bad("session.profile", "%w", err)

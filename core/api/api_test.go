@@ -62,7 +62,7 @@ func start(t *testing.T, engines ...*policy.Engine) *server {
 	s.Must(err)
 	c := s.Service.Config
 	c.Blobs, c.Log = files, log
-	c.Publisher = live.NewHub(log)
+	c.Publisher = live.NewHub(live.Config{Log: log})
 	s.Service = core.New(c)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)

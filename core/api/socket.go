@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 
 	"chancery/core"
@@ -19,7 +20,11 @@ func (a *API) connect(w http.ResponseWriter, r *http.Request, p identity.Princip
 	if err := a.Core.Connect(r.Context(), p); err != nil {
 		return err
 	}
-	if err := a.Live.Serve(w, r, a.Core, p); err != nil {
+	again := func(ctx context.Context) error {
+		_, err := a.Core.Authenticate(ctx, bearer(r))
+		return err
+	}
+	if err := a.Live.Serve(w, r, a.Core, p, again); err != nil {
 		return &core.Error{Op: "ws.connect", Kind: core.Invalid, Code: "live.upgrade", Public: "this path is for WebSocket connections from this host's own pages and programs", Err: err}
 	}
 	return nil

@@ -37,7 +37,7 @@ type described struct{ embedded }
 func whole() *api.API {
 	log := slog.New(slog.DiscardHandler)
 	return api.New(api.Config{
-		Core: &core.Service{}, Live: live.NewHub(log), Records: noLog{}, MaxFile: maxFile, Log: log,
+		Core: &core.Service{}, Live: live.NewHub(live.Config{Log: log}), Records: noLog{}, MaxFile: maxFile, Log: log,
 		Holds: &compliance.Service{}, Retention: &retention.Service{}, Exports: described{},
 	})
 }
@@ -145,7 +145,7 @@ func (s *server) under(e *policy.Engine) *server {
 	other := *s
 	other.Service = core.New(c)
 	other.http = httptest.NewTLSServer(api.New(api.Config{
-		Core: other.Service, Gate: c.Gate, Live: live.NewHub(c.Log), Records: noLog{}, MaxFile: maxFile, Log: c.Log,
+		Core: other.Service, Gate: c.Gate, Live: live.NewHub(live.Config{Log: c.Log}), Records: noLog{}, MaxFile: maxFile, Log: c.Log,
 		Holds:     compliance.New(compliance.Config{Store: s.DB, Gate: c.Gate, Directory: dir, Now: time.Now, Log: c.Log}),
 		Retention: retention.New(retention.Config{Store: s.DB, Gate: c.Gate, Directory: dir, Now: time.Now, Log: c.Log}),
 	}))

@@ -14,9 +14,11 @@ import (
 // Channel is a channel as its members follow it.
 type Channel struct {
 	s     *Server
+	view  *view
 	ID    envelope.ChannelID
 	State *chain.Channel
-	Key   seal.EpochKey
+	Key   seal.EpochKey // of the newest epoch
+	keys  map[uint64]seal.EpochKey
 }
 
 // view reads the chains that a channel refers to.
@@ -49,7 +51,7 @@ func (p *Person) Create(team int64, name string, capture envelope.Capture, recor
 	s.Must(err)
 	receipt, err := s.CreateChannel(s.T.Context(), p.P, wire.NewChannel{Team: team, Name: name, Genesis: raw})
 	s.Must(err)
-	c := &Channel{s: s, ID: envelope.ChannelID(envelope.ChainOf(e.Header))}
+	c := &Channel{s: s, view: v, keys: map[uint64]seal.EpochKey{}, ID: envelope.ChannelID(envelope.ChainOf(e.Header))}
 	first := c.placed(e, receipt)
 	c.State, err = chain.NewChannel(v, first)
 	s.Must(err)
@@ -110,6 +112,7 @@ func (c *Channel) Link(p *Person, t envelope.LinkType, body any) *envelope.Entry
 // Add makes someone a member.
 func (c *Channel) Add(p, who *Person) {
 	c.s.T.Helper()
+	c.view.users[who.User] = who.Chain
 	next := uint64(1)
 	if newest, ok := c.State.Newest(); ok {
 		next = newest.N + 1
@@ -137,20 +140,28 @@ func (c *Channel) Rotate(p *Person, cause envelope.Cause) {
 	c.Place(p, wire.NewEntry{Entry: envelope.Marshal(e), Wraps: wraps.Files})
 	epoch.Link, epoch.Commit = e.Hash(), wraps.SeedCommit
 	c.Key = seed.Key(epoch)
+	c.keys[epoch.N] = c.Key
 }
 
-// Seal makes a message that the person's device could post next.
+// Seal makes a message in the newest epoch that the person's device could post
+// next.
 func (c *Channel) Seal(p *Person, text string) wire.NewEntry {
-	c.s.T.Helper()
 	newest, _ := c.State.Newest()
+	return c.SealIn(p, newest.N, text)
+}
+
+// SealIn is Seal in the epoch of that number.
+func (c *Channel) SealIn(p *Person, n uint64, text string) wire.NewEntry {
+	c.s.T.Helper()
+	epoch, _ := c.State.Epoch(n)
 	last := c.State.Counter(p.Key.ID())
 	h := envelope.Header{
-		Version: envelope.Version, Org: c.State.Org(), Channel: c.ID, Epoch: newest.N, EpochLink: newest.Link,
+		Version: envelope.Version, Org: c.State.Org(), Channel: c.ID, Epoch: n, EpochLink: epoch.Link,
 		User: p.User, Device: p.Key.ID(), DeviceSeq: last.Seq + 1, DevicePrev: last.Hash,
 		Seen: envelope.Ref{Position: c.State.Position, Hash: c.State.Top}, Time: time.Now().UnixMicro(), Kind: envelope.Post,
 		ID: envelope.MessageID(nonce()),
 	}
-	e, salt, err := seal.Seal(c.Key, h, envelope.Body{Text: text}, p.Key)
+	e, salt, err := seal.Seal(c.keys[n], h, envelope.Body{Text: text}, p.Key)
 	c.s.Must(err)
 	return wire.NewEntry{Entry: envelope.Marshal(e), Salt: salt[:]}
 }

@@ -4,8 +4,10 @@
 // Invariant: after the frame that makes a subscription ready, a socket gets
 // every entry of the channel once and in order, or a frame that says from where
 // to fetch. Each socket holds a bounded queue; nobody waits for a slow one.
-// Every subscription was permitted, and ends with the membership or the session.
+// Sockets are bounded by session, by person and in all. Every subscription was
+// permitted, and ends with the membership or the session; what a member may not
+// read by HTTP is withheld here by the same rule.
 //
-// It must not know what entries mean, but for a removal, nor how they are
-// stored.
+// It must not know what entries mean, but for a removal and a message's epoch,
+// nor how they are stored.
 package live

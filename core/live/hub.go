@@ -1,6 +1,7 @@
 package live
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"maps"
@@ -18,18 +19,33 @@ import (
 
 // Service permits and reads what sockets ask for.
 type Service interface {
-	Subscribe(ctx context.Context, p identity.Principal, channel envelope.ChannelID, after uint64) ([]envelope.Placed, error)
+	Subscribe(ctx context.Context, p identity.Principal, channel envelope.ChannelID, after uint64) (core.Catch, error)
 	Typing(ctx context.Context, p identity.Principal, channel envelope.ChannelID) error
+}
+
+// Config says how many sockets there may be at once; zero takes the default.
+type Config struct {
+	PerSession int // 8
+	PerPerson  int // 32; also of one recorder
+	All        int // 20,000
+	Log        *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	c.PerSession, c.PerPerson, c.All = cmp.Or(c.PerSession, 8), cmp.Or(c.PerPerson, 32), cmp.Or(c.All, 20_000)
+	return c
 }
 
 // Hub holds all sockets of this process. It implements core.Publisher.
 type Hub struct {
+	config Config
 	log    *slog.Logger
 	shards [shardCount]shard
 
 	mu       sync.Mutex
 	sockets  map[*socket]bool
 	sessions map[identity.SessionID]map[*socket]bool
+	people   map[person]int // sockets of each
 	closing  bool
 	ctx      context.Context // of all sockets; ends with Run
 	cancel   context.CancelFunc
@@ -46,9 +62,20 @@ type shard struct {
 
 var _ core.Publisher = (*Hub)(nil)
 
+// person is whose sockets are counted together.
+type person struct {
+	user    identity.UserID
+	service [32]byte
+}
+
+func personOf(p identity.Principal) person { return person{p.User, p.Service} }
+
 // NewHub makes a hub. Sockets may connect at once; Run ends them.
-func NewHub(log *slog.Logger) *Hub {
-	h := &Hub{log: log, sockets: map[*socket]bool{}, sessions: map[identity.SessionID]map[*socket]bool{}}
+func NewHub(c Config) *Hub {
+	h := &Hub{
+		config: c.withDefaults(), log: c.Log,
+		sockets: map[*socket]bool{}, sessions: map[identity.SessionID]map[*socket]bool{}, people: map[person]int{},
+	}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	for i := range h.shards {
 		h.shards[i].channels = map[envelope.ChannelID]map[*socket]*subscription{}
@@ -64,14 +91,20 @@ func (h *Hub) Run(ctx context.Context) error {
 	h.closing = true
 	open := slices.Collect(maps.Keys(h.sockets))
 	h.mu.Unlock()
-	var closes sync.WaitGroup
-	for _, s := range open {
-		closes.Go(func() { s.close(wire.CloseRestart, "restarting") })
-	}
-	closes.Wait()
+	closeAll(open, wire.CloseRestart, "restarting")
 	h.cancel()
 	h.all.Wait()
 	return nil
+}
+
+// closeAll closes sockets at once, so that one that takes nothing holds up no
+// other. It returns within two seconds.
+func closeAll(sockets []*socket, code int, text string) {
+	var closes sync.WaitGroup
+	for _, s := range sockets {
+		closes.Go(func() { s.close(code, text) })
+	}
+	closes.Wait()
 }
 
 // Count is the number of open sockets.
@@ -100,14 +133,47 @@ func (h *Hub) Publish(id envelope.ChannelID, p *envelope.Placed) {
 
 // deliver encodes and frames an entry once, whatever the number of listeners.
 func (h *Hub) deliver(id envelope.ChannelID, p *envelope.Placed, listeners map[*socket]*subscription) {
-	frame, err := frameOf(wire.FrameEntry, &wire.EntryFrame{Channel: id, Placed: envelope.Marshal(p)})
+	v, err := viewsOf(id, p)
 	if err != nil {
 		h.log.Error("framing entry failed", "err", err)
 		return
 	}
 	for s, sub := range listeners {
-		s.offer(sub, p.Position, frame)
+		s.offer(sub, p.Position, v)
 	}
+}
+
+// views are the frames of one entry: as it is, and as those get it who may not
+// read it.
+type views struct {
+	epoch    uint64
+	whole    *frame
+	withheld *frame // nil: nobody is kept from it
+}
+
+func viewsOf(id envelope.ChannelID, p *envelope.Placed) (v views, err error) {
+	if v.whole, err = entryFrame(id, p); err != nil {
+		return v, err
+	}
+	epoch, message, err := core.MessageEpoch(p)
+	if err != nil || !message {
+		return v, err
+	}
+	v.epoch = epoch
+	less := core.Withhold(*p)
+	v.withheld, err = entryFrame(id, &less)
+	return v, err
+}
+
+func (v *views) of(history core.History) *frame {
+	if v.withheld == nil || history.Shows(v.epoch) {
+		return v.whole
+	}
+	return v.withheld
+}
+
+func entryFrame(id envelope.ChannelID, p *envelope.Placed) (*frame, error) {
+	return frameOf(wire.FrameEntry, &wire.EntryFrame{Channel: id, Placed: envelope.Marshal(p)})
 }
 
 // removed tells whom an entry removes from its channel.
@@ -145,26 +211,32 @@ func (h *Hub) EndSessions(ids []identity.SessionID) {
 		ended = slices.AppendSeq(ended, maps.Keys(h.sessions[id]))
 	}
 	h.mu.Unlock()
-	for _, s := range ended {
-		s.close(wire.CloseSession, "the session has ended")
-	}
+	closeAll(ended, wire.CloseSession, "the session has ended")
 }
 
-// admit makes a connection one of the hub's sockets, unless it is closing.
-func (h *Hub) admit(s *socket) bool {
+// admit makes a connection one of the hub's sockets, or says why not.
+func (h *Hub) admit(s *socket) (code int, text string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closing {
-		return false
+	id, owner := s.principal.Session, personOf(s.principal)
+	switch {
+	case h.closing:
+		return wire.CloseRestart, "restarting"
+	case len(h.sessions[id]) >= h.config.PerSession:
+		return wire.CloseFull, "this session has too many connections; reconnect after a pause"
+	case h.people[owner] >= h.config.PerPerson:
+		return wire.CloseFull, "you have too many connections; reconnect after a pause"
+	case len(h.sockets) >= h.config.All:
+		return wire.CloseFull, "the server has too many connections; reconnect after a pause"
 	}
 	h.sockets[s] = true
-	id := s.principal.Session
 	if h.sessions[id] == nil {
 		h.sessions[id] = map[*socket]bool{}
 	}
 	h.sessions[id][s] = true
+	h.people[owner]++
 	h.all.Add(1) // the reader
-	return true
+	return 0, ""
 }
 
 // forget drops a socket that has ended, with its subscriptions.
@@ -178,6 +250,10 @@ func (h *Hub) forget(s *socket) {
 	delete(h.sessions[s.principal.Session], s)
 	if len(h.sessions[s.principal.Session]) == 0 {
 		delete(h.sessions, s.principal.Session)
+	}
+	owner := personOf(s.principal)
+	if h.people[owner]--; h.people[owner] == 0 {
+		delete(h.people, owner)
 	}
 }
 
@@ -222,8 +298,10 @@ var buffers sync.Pool
 var upgrader = websocket.Upgrader{ReadBufferSize: 512, WriteBufferSize: 4 << 10, WriteBufferPool: &buffers}
 
 // Serve upgrades a request whose session may connect. It returns once the
-// socket lives on its own; an error is one that was not answered yet.
-func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, service Service, p identity.Principal) error {
+// socket lives on its own; an error is one that was not answered yet. Again asks
+// whether the session still stands. It is called once EndSessions can find the
+// socket, so a session that ends at any moment takes the socket with it.
+func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, service Service, p identity.Principal, again func(context.Context) error) error {
 	if !websocket.IsWebSocketUpgrade(r) {
 		return websocket.ErrBadHandshake
 	}
@@ -233,9 +311,14 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, service Service, p i
 		return nil // the library has answered
 	}
 	s := newSocket(h, conn, service, p)
-	if !h.admit(s) {
-		s.close(wire.CloseRestart, "restarting")
+	if code, text := h.admit(s); code != 0 {
+		s.close(code, text)
 		return nil
+	}
+	if err := again(r.Context()); core.KindOf(err) == core.Unauthorized {
+		s.close(wire.CloseSession, "the session has ended")
+	} else if err != nil {
+		s.close(wire.CloseRestart, "not now")
 	}
 	go s.run()
 	return nil

@@ -34,22 +34,31 @@ type gateway struct {
 	done chan error
 
 	between func() // runs after a page was read and before it is used
+	upgrade func() // runs once it is known who connects and before the socket is one
+	checked func() // runs once the session was looked at again
 }
 
 // Subscribe is the real one, with a moment to interfere.
-func (g *gateway) Subscribe(ctx context.Context, p identity.Principal, id envelope.ChannelID, after uint64) ([]envelope.Placed, error) {
+func (g *gateway) Subscribe(ctx context.Context, p identity.Principal, id envelope.ChannelID, after uint64) (core.Catch, error) {
 	page, err := g.Service.Subscribe(ctx, p, id, after)
-	if f := g.between; f != nil {
-		g.between = nil
-		f()
-	}
+	once(&g.between)
 	return page, err
 }
 
-func start(t *testing.T) *gateway {
+// once runs a moment that a test has set, the first time that it comes.
+func once(moment *func()) {
+	if f := *moment; f != nil {
+		*moment = nil
+		f()
+	}
+}
+
+func start(t *testing.T) *gateway { return startWith(t, live.Config{}) }
+
+func startWith(t *testing.T, limits live.Config) *gateway {
 	t.Helper()
-	log := slog.New(slog.DiscardHandler)
-	g := &gateway{Server: coretest.Start(t), t: t, hub: live.NewHub(log), done: make(chan error, 1)}
+	limits.Log = slog.New(slog.DiscardHandler)
+	g := &gateway{Server: coretest.Start(t), t: t, hub: live.NewHub(limits), done: make(chan error, 1)}
 	c := g.Service.Config
 	c.Publisher = g.hub
 	g.Service = core.New(c)
@@ -72,7 +81,12 @@ func (g *gateway) serve(w http.ResponseWriter, r *http.Request) {
 	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	p, err := g.Authenticate(r.Context(), token)
 	if err == nil {
-		err = g.hub.Serve(w, r, g, p)
+		once(&g.upgrade)
+		err = g.hub.Serve(w, r, g, p, func(ctx context.Context) error {
+			_, err := g.Authenticate(ctx, token)
+			once(&g.checked)
+			return err
+		})
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusUnauthorized)
@@ -332,7 +346,7 @@ func TestSlowConsumer(t *testing.T) {
 	first := c.State.Position
 	slow.subscribe(c.ID, first)
 	slow.want(wire.FrameReady, first)
-	placed := &envelope.Placed{Entry: envelope.Entry{Kind: envelope.KindMessage, Header: []byte{}, Payload: make([]byte, 100<<10)}, Salt: []byte{}}
+	placed := &envelope.Placed{Entry: envelope.Entry{Kind: envelope.KindCoverage, Header: []byte{}, Payload: make([]byte, 100<<10)}, Salt: []byte{}}
 	const many = 600
 	for i := range uint64(many) {
 		placed.Position = first + 1 + i
@@ -374,7 +388,7 @@ func TestStalledConsumerIsClosed(t *testing.T) {
 	stalled := g.dial(bob)
 	stalled.subscribe(c.ID, c.State.Position)
 	stalled.want(wire.FrameReady, c.State.Position)
-	placed := &envelope.Placed{Entry: envelope.Entry{Kind: envelope.KindMessage, Header: []byte{}, Payload: make([]byte, 100<<10)}, Salt: []byte{}}
+	placed := &envelope.Placed{Entry: envelope.Entry{Kind: envelope.KindCoverage, Header: []byte{}, Payload: make([]byte, 100<<10)}, Salt: []byte{}}
 	placed.Position = c.State.Position
 	for deadline := time.Now().Add(30 * time.Second); g.hub.Count() > 0; {
 		if time.Now().After(deadline) {

@@ -3,6 +3,7 @@ package live
 import (
 	"github.com/gorilla/websocket"
 
+	"chancery/core"
 	"chancery/core/wire"
 	"chancery/crypto/envelope"
 )
@@ -26,6 +27,7 @@ type subscription struct {
 	queued  uint64 // position of the newest entry that was queued or left out
 	missed  uint64 // while catching up: the newest position that was published
 	lossy   bool   // a resync waits in the queue; until it is sent, entries are left out
+	history core.History
 }
 
 // class says what becomes of a queued frame when the queue overflows.
@@ -47,9 +49,10 @@ type queued struct {
 
 // offer queues a live entry. While a subscription catches up it only notes that
 // there is more, so that nothing comes twice or out of order.
-func (s *socket) offer(sub *subscription, position uint64, f *frame) {
+func (s *socket) offer(sub *subscription, position uint64, v views) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	f := v.of(sub.history)
 	if !sub.ready {
 		sub.missed = max(sub.missed, position)
 		return

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"crypto/tls"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"golang.org/x/time/rate"
 
 	"chancery/core"
 	"chancery/core/wire"
@@ -19,8 +21,10 @@ const (
 	pingEvery        = 25 * time.Second // ± a fifth, so that sockets don't ping in step
 	silence          = 70 * time.Second // without any frame or pong the peer is gone
 	patience         = 10 * time.Second // for one frame to be taken
+	farewell         = time.Second      // for the frame that says why
 	maxRead          = 64 << 10
 	maxSubscriptions = 4096
+	subscribeEvery   = 50 * time.Millisecond // once maxSubscriptions were asked for in one go
 	typingEvery      = time.Second
 )
 
@@ -32,6 +36,7 @@ type socket struct {
 	service   Service
 	principal identity.Principal
 	subs      map[envelope.ChannelID]*subscription // of the reader
+	pace      *rate.Limiter                        // of subscriptions: each costs a decision and a page
 	typed     time.Time                            // of the reader
 
 	mu          sync.Mutex
@@ -46,6 +51,7 @@ type socket struct {
 
 func newSocket(h *Hub, conn *websocket.Conn, service Service, p identity.Principal) *socket {
 	s := &socket{hub: h, conn: conn, service: service, principal: p, subs: map[envelope.ChannelID]*subscription{}}
+	s.pace = rate.NewLimiter(rate.Every(subscribeEvery), maxSubscriptions)
 	s.room.L = &s.mu
 	conn.SetReadLimit(maxRead)
 	conn.SetPongHandler(func(string) error { return s.alive() })
@@ -67,8 +73,12 @@ func (s *socket) run() {
 		if err != nil {
 			break
 		}
-		if kind != websocket.BinaryMessage || !s.handle(b) {
+		if kind != websocket.BinaryMessage {
 			s.close(wire.CloseProtocol, "malformed frame")
+			break
+		}
+		if code, text := s.handle(b); code != 0 {
+			s.close(code, text)
 			break
 		}
 	}
@@ -101,29 +111,36 @@ func (s *socket) ping() {
 	s.timer.Reset(jitter())
 }
 
-// handle answers false for a frame that breaks the protocol.
-func (s *socket) handle(b []byte) bool {
+// handle does what a frame asks for. It answers with a close code for one that
+// ends the socket.
+func (s *socket) handle(b []byte) (code int, text string) {
+	const malformed = "malformed frame"
 	var f wire.Frame
 	if envelope.Unmarshal(b, &f) != nil {
-		return false
+		return wire.CloseProtocol, malformed
 	}
 	switch f.Kind {
 	case wire.FrameSubscribe:
 		var in wire.Subscribe
-		if envelope.Unmarshal(f.Body, &in) != nil || len(s.subs) >= maxSubscriptions {
-			return false
+		if envelope.Unmarshal(f.Body, &in) != nil {
+			return wire.CloseProtocol, malformed
 		}
-		s.subscribe(in)
+		if s.subs[in.Channel] == nil && len(s.subs) >= maxSubscriptions {
+			return wire.CloseTooMany, "too many channels on one connection"
+		}
+		if s.pace.Wait(s.hub.ctx) == nil {
+			s.subscribe(in)
+		}
 	case wire.FrameTyping:
 		var in wire.TypingFrame
 		if envelope.Unmarshal(f.Body, &in) != nil {
-			return false
+			return wire.CloseProtocol, malformed
 		}
 		s.typing(in.Channel)
 	default:
-		return false
+		return wire.CloseProtocol, malformed
 	}
-	return true
+	return 0, ""
 }
 
 // typing tells that the socket's own user types, whatever the frame says.
@@ -149,7 +166,8 @@ func (s *socket) subscribe(in wire.Subscribe) {
 			s.refuse(in, err)
 			return
 		}
-		if !s.replay(sub, page) || len(page) < core.MaxPage && s.turnLive(sub) {
+		s.allow(sub, page.History)
+		if !s.replay(sub, page.Entries) || !page.More && s.turnLive(sub) {
 			return
 		}
 	}
@@ -169,6 +187,13 @@ func (s *socket) register(in wire.Subscribe) *subscription {
 	return sub
 }
 
+// allow notes what may be read, before the subscription turns live.
+func (s *socket) allow(sub *subscription, history core.History) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sub.history = history
+}
+
 func (s *socket) unregister(id envelope.ChannelID) {
 	delete(s.subs, id)
 	s.hub.drop(id, s)
@@ -179,7 +204,7 @@ func (s *socket) unregister(id envelope.ChannelID) {
 // lost entries and goes on live, behind a resync.
 func (s *socket) replay(sub *subscription, page []envelope.Placed) bool {
 	for i := range page {
-		f, err := frameOf(wire.FrameEntry, &wire.EntryFrame{Channel: sub.channel, Placed: envelope.Marshal(&page[i])})
+		f, err := entryFrame(sub.channel, &page[i])
 		if err != nil {
 			s.close(websocket.CloseInternalServerErr, "internal")
 			return false
@@ -264,17 +289,25 @@ func (s *socket) close(code int, text string) {
 	first := !s.ended
 	s.mu.Unlock()
 	if first {
-		_ = s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, text), time.Now().Add(time.Second))
+		_ = s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, text), time.Now().Add(farewell))
 	}
 	s.end()
 }
 
-// end wakes all who wait for the socket. Closing the connection ends its reader.
+// end wakes all who wait for the socket, and cuts the connection, which ends its
+// reader.
 func (s *socket) end() {
+	if s.leave() {
+		_ = cut(s.conn)
+	}
+}
+
+// leave tells whether it was this call that ended the socket.
+func (s *socket) leave() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
-		return
+		return false
 	}
 	s.ended, s.queue = true, nil
 	for _, t := range []*time.Timer{s.timer, s.expiry} {
@@ -283,5 +316,14 @@ func (s *socket) end() {
 		}
 	}
 	s.room.Broadcast()
-	_ = s.conn.Close()
+	return true
+}
+
+// cut closes the connection without TLS's own farewell, for which a peer that
+// takes nothing would have us wait five seconds.
+func cut(c *websocket.Conn) error {
+	if t, ok := c.NetConn().(*tls.Conn); ok {
+		return t.NetConn().Close()
+	}
+	return c.Close()
 }

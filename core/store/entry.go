@@ -11,9 +11,13 @@ import (
 
 const keptColumns = `e.kind, e.header, e.body, e.sigs, e.body_hash, e.seq, e.recv_us, e.head, e.sealed_salt`
 
-func scanKept(row pgx.CollectableRow) (k core.Kept, err error) {
+func scanKept(row pgx.CollectableRow) (core.Kept, error) { return scanWith(row) }
+
+// scanWith reads further columns after those of the entry.
+func scanWith(row pgx.CollectableRow, more ...any) (k core.Kept, err error) {
 	var sigs, payload, head []byte
-	err = row.Scan(&k.Entry.Kind, &k.Entry.Header, &k.Entry.Payload, &sigs, &payload, &k.Position, &k.Received, &head, &k.SealedSalt)
+	into := []any{&k.Entry.Kind, &k.Entry.Header, &k.Entry.Payload, &sigs, &payload, &k.Position, &k.Received, &head, &k.SealedSalt}
+	err = row.Scan(append(into, more...)...)
 	if err != nil {
 		return k, err
 	}
@@ -26,21 +30,32 @@ func scanKept(row pgx.CollectableRow) (k core.Kept, err error) {
 	return k, envelope.Unmarshal(sigs, &k.Entry.Signatures)
 }
 
-const selectEntries = `SELECT ` + keptColumns + ` FROM entries e WHERE e.channel_id = $1 AND e.seq > $2 ORDER BY e.seq LIMIT $3`
+// Sizes add up before a payload is read: what does not fit the page never leaves
+// the database.
+const withinBytes = `SELECT ` + keptColumns + `, e.found FROM (
+    SELECT e.*, row_number() OVER w AS n, count(*) OVER () AS found,
+        sum(octet_length(e.header) + coalesce(octet_length(e.body), 0) + octet_length(e.sigs)) OVER w AS total
+    FROM found e WINDOW w AS (ORDER BY e.seq)
+) e WHERE e.total <= $4 OR e.n = 1 ORDER BY e.seq`
 
-const selectLinksOnly = `SELECT ` + keptColumns + ` FROM entries e WHERE e.channel_id = $1 AND e.seq > $2 AND e.kind <> 2 ORDER BY e.seq LIMIT $3`
+const (
+	selectEntries   = `WITH found AS (SELECT * FROM entries WHERE channel_id = $1 AND seq > $2 ORDER BY seq LIMIT $3) ` + withinBytes
+	selectLinksOnly = `WITH found AS (SELECT * FROM entries WHERE channel_id = $1 AND seq > $2 AND kind <> 2 ORDER BY seq LIMIT $3) ` + withinBytes
+)
 
-// Entries is a page in rising order.
-func (db *DB) Entries(ctx context.Context, channel int64, after uint64, limit int, linksOnly bool) ([]core.Kept, error) {
+// Entries is a page in rising order, and whether there may be more after it.
+func (db *DB) Entries(ctx context.Context, channel int64, span core.Span) ([]core.Kept, bool, error) {
 	sql := selectEntries
-	if linksOnly {
+	if span.LinksOnly {
 		sql = selectLinksOnly
 	}
-	rows, err := db.app.Query(ctx, sql, channel, int64(after), int64(limit))
+	rows, err := db.app.Query(ctx, sql, channel, int64(span.After), int64(span.Limit), int64(span.Bytes))
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return pgx.CollectRows(rows, scanKept)
+	var found int
+	page, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (core.Kept, error) { return scanWith(row, &found) })
+	return page, len(page) < found || found == span.Limit, err
 }
 
 const selectEntry = `SELECT ` + keptColumns + ` FROM entries e WHERE e.channel_id = $1 AND e.seq = $2`

@@ -138,7 +138,9 @@ type TypingFrame struct {
 const (
 	CloseSlow     = 4008 // too slow to follow; reconnect and resume
 	CloseRestart  = 4012 // the server is restarting; reconnect after a pause
+	CloseFull     = 4029 // too many connections at once; reconnect after a pause
 	CloseSession  = 4401 // the session has ended; sign in again
 	CloseDenied   = 4403 // policy does not allow it
+	CloseTooMany  = 4413 // too many channels on one connection
 	CloseProtocol = 4400 // the frame is malformed
 )

@@ -153,6 +153,8 @@ func closed(ctx context.Context, err error) error {
 		p.Status, p.Code, p.Next = http.StatusUnauthorized, "session.ended", "chancery login"
 	case wire.CloseDenied:
 		p.Status, p.Code = http.StatusForbidden, "live.denied"
+	case wire.CloseTooMany:
+		p.Status, p.Code = http.StatusRequestEntityTooLarge, "live.too_many"
 	}
 	return p
 }
