@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test check lint deps golden bench proof soak
+.PHONY: help run demo build test check lint deps golden bench proof rules soak
 
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -24,6 +24,9 @@ soak: deps build ## kill the server 20 times at random while people talk; nothin
 
 proof: build ## show that the server does not link the code that opens an envelope
 	@scripts/proof
+
+rules: build ## take each deciding rule out of the policy and see the main job stop at it
+	@scripts/rules
 
 build: ## build every command into bin/
 	@mkdir -p bin
