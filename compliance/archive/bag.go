@@ -24,6 +24,10 @@ import (
 // of the manifests.
 var unsigned = []string{dssePath, notePath, "tagmanifest-sha256.txt", "tagmanifest-sha384.txt"}
 
+// always are the signed files that every archive has.
+var always = []string{bagitPath, aboutPath, readmePath, "manifest-sha256.txt", "manifest-sha384.txt", pointPath, proofPath,
+	orgPath, usersPath, peoplePath, channelPath, historyPath, missPath}
+
 var digests = []struct {
 	name string
 	size int // of the digest in bytes
@@ -32,6 +36,9 @@ var digests = []struct {
 // checkFiles is rung 1.
 func (c *climb) checkFiles() ([]string, error) {
 	if err := c.list(); err != nil {
+		return nil, err
+	}
+	if err := c.checkThere(); err != nil {
 		return nil, err
 	}
 	if err := c.checkBagit(); err != nil {
@@ -123,12 +130,18 @@ func (c *climb) list() error {
 	})
 }
 
-func (c *climb) checkBagit() error {
-	for _, name := range slices.Concat(unsigned, []string{bagitPath, aboutPath, readmePath}) {
+// checkThere checks that nothing is missing that every archive has, also when it
+// is empty.
+func (c *climb) checkThere() error {
+	for _, name := range slices.Concat(unsigned, always) {
 		if _, ok := c.files[name]; !ok {
 			return incomplete("%s is missing", name)
 		}
 	}
+	return nil
+}
+
+func (c *climb) checkBagit() error {
 	b, err := c.readFile(bagitPath, int64(len(bagit)))
 	if err != nil || string(b) != bagit {
 		return tampered("%s is not that of a BagIt 1.0 bag", bagitPath)
@@ -206,9 +219,7 @@ func scanManifest(name string, src io.Reader, size int, payload bool) (map[strin
 
 // known tells whether a listed file is one of the format's.
 func known(name string) bool {
-	switch name {
-	case bagitPath, aboutPath, readmePath, pointPath, proofPath, "manifest-sha256.txt", "manifest-sha384.txt",
-		orgPath, usersPath, peoplePath, channelPath, historyPath, missPath, OpeningsPath:
+	if name == OpeningsPath || slices.Contains(always, name) {
 		return true
 	}
 	switch path.Dir(name) + "/" {

@@ -56,9 +56,9 @@ func (c *climb) checkCertificate(cert *certificate) error {
 		}
 	}
 	if err := c.checkApprovals(cert); err != nil {
-		return err
+		return at(8, err)
 	}
-	return c.checkConfirmations(cert)
+	return at(8, c.checkConfirmations(cert))
 }
 
 // consent is one good approval.

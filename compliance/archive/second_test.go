@@ -31,13 +31,13 @@ type verdict struct {
 // second asks the verifier that was written from docs/formats alone.
 func second(t *testing.T, org envelope.OrgID, flags []string, dirs ...string) []verdict {
 	t.Helper()
-	for _, program := range []string{"python3", "zstd"} {
+	for _, program := range []string{"python3", "zstd", "openssl"} {
 		if _, err := exec.LookPath(program); err != nil {
 			t.Fatalf("%s is missing: make deps", program)
 		}
 	}
 	var complaints bytes.Buffer
-	args := append([]string{secondVerifier, "--json", org.String()}, flags...)
+	args := append([]string{secondVerifier, org.String()}, flags...)
 	c := exec.CommandContext(t.Context(), "python3", append(args, dirs...)...)
 	c.Stderr = &complaints
 	out, err := c.Output()

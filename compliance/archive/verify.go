@@ -80,7 +80,7 @@ func (c *climb) rungs() []rung {
 		{5, "each record of the period exactly once", c.checkRecords},
 		{6, "no holes in any channel but certified ones", c.checkHoles},
 		{7, "device counters, sender signatures, files", c.checkSenders},
-		{8, "members, epochs, acknowledgements, coverage", c.checkRights},
+		{8, "members, epochs, acknowledgements, coverage, consents", c.checkRights},
 		{9, "every message opens to what its sender signed", c.checkOpenings},
 	}
 }
