@@ -25,21 +25,31 @@ type Span struct {
 	LinksOnly bool   // only what is not a message
 }
 
+// Listing is what a page is wanted for.
+type Listing int
+
+// Listings. All but AllEntries leave messages out.
+const (
+	AllEntries Listing = iota
+	LinksOnly
+	ForRestore // the links, for a root that is about to sign what a channel lost
+)
+
 // Entries is a page of a channel in rising order, after a position. A payload
 // travels with its salt or not at all: without the salt it is noise.
-func (s *Service) Entries(ctx context.Context, p identity.Principal, id envelope.ChannelID, after uint64, limit int, linksOnly bool) (wire.Entries, error) {
+func (s *Service) Entries(ctx context.Context, p identity.Principal, id envelope.ChannelID, after uint64, limit int, what Listing) (wire.Entries, error) {
 	const op = "message.list"
 	x, r, err := s.roomFor(ctx, p, id)
 	if err != nil {
 		return wire.Entries{}, internal(op, err)
 	}
-	if _, _, _, err := s.Gate.Permit(ctx, p, listing(r, linksOnly), r); err != nil {
+	if _, _, _, err := s.Gate.Permit(ctx, p, listing(r, what), r); err != nil {
 		return wire.Entries{}, hideChannel(err, op, "that channel", r)
 	}
 	if x == nil {
 		return wire.Entries{}, notFound(op, "that channel")
 	}
-	page, err := s.read(ctx, x, p, after, min(limit, MaxPage), linksOnly)
+	page, err := s.read(ctx, x, p, after, min(limit, MaxPage), what != AllEntries)
 	if err != nil {
 		return wire.Entries{}, internal(op, err)
 	}
@@ -58,8 +68,11 @@ func (s *Service) Entries(ctx context.Context, p identity.Principal, id envelope
 // listing is what a page is asked as. Whoever may join a public channel must
 // verify it first: they read it as its description, and read gives payloads to
 // members only. Links alone are no more than a description either.
-func listing(r policy.Resource, linksOnly bool) policy.Action {
-	if linksOnly || (r.Privacy == "public" && r.MemberRole == "none") {
+func listing(r policy.Resource, what Listing) policy.Action {
+	switch {
+	case what == ForRestore:
+		return policy.ChannelRestore
+	case what == LinksOnly || (r.Privacy == "public" && r.MemberRole == "none"):
 		return policy.ChannelRead
 	}
 	return policy.MessageList

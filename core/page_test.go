@@ -27,7 +27,7 @@ func TestPagesAreBoundedByBytes(t *testing.T) {
 	const most = 4 << 20
 	for way, page := range map[string]func(after uint64) (entries [][]byte, more bool){
 		"HTTP": func(after uint64) ([][]byte, bool) {
-			page, err := s.Entries(t.Context(), ann.P, c.ID, after, 500, false)
+			page, err := s.Entries(t.Context(), ann.P, c.ID, after, 500, core.AllEntries)
 			s.Must(err)
 			return page.Entries, len(page.Entries) > 0
 		},

@@ -35,7 +35,7 @@ func TestPlace(t *testing.T) {
 	c.Place(ann, first)
 	c.Place(bob, c.Seal(bob, "hello to you"))
 
-	page, err := s.Entries(t.Context(), bob.P, c.ID, 0, 100, false)
+	page, err := s.Entries(t.Context(), bob.P, c.ID, 0, 100, core.AllEntries)
 	s.Must(err)
 	if page.Position != c.State.Position || page.Head != c.State.Top {
 		t.Fatalf("page ends at %d %s, want %d %s", page.Position, page.Head, c.State.Position, c.State.Top)
@@ -47,6 +47,32 @@ func TestPlace(t *testing.T) {
 	}
 	if got := s.Heard.Count(); got == 0 {
 		t.Error("nothing was published")
+	}
+}
+
+// Who may restore a channel reads its links without being in it, and nothing else.
+func TestLinksForRestore(t *testing.T) {
+	t.Parallel()
+	s, c, ann, _ := desk(t)
+	c.Place(ann, c.Seal(ann, "hello"))
+	admin, eve := s.SignIn("admins.otto"), s.Join("members.eve")
+	page, err := s.Entries(t.Context(), admin.P, c.ID, 0, 100, core.ForRestore)
+	s.Must(err)
+	if page.Head != c.State.Top || len(page.Entries) == 0 {
+		t.Errorf("%d links, head %s", len(page.Entries), page.Head)
+	}
+	for _, raw := range page.Entries {
+		if p, err := envelope.ParsePlaced(raw); err != nil || p.Entry.Kind == envelope.KindMessage {
+			t.Errorf("entry %v: %v", p, err)
+		}
+	}
+	for _, what := range []core.Listing{core.AllEntries, core.LinksOnly} {
+		if _, err := s.Entries(t.Context(), admin.P, c.ID, 0, 100, what); core.KindOf(err) != core.NotFound {
+			t.Errorf("listing %d by an admin: %v", what, err)
+		}
+	}
+	if _, err := s.Entries(t.Context(), eve.P, c.ID, 0, 100, core.ForRestore); core.KindOf(err) != core.NotFound {
+		t.Errorf("links for restore by a stranger: %v", err)
 	}
 }
 
@@ -103,8 +129,8 @@ func TestStrangerSeesNothing(t *testing.T) {
 	t.Parallel()
 	s, c, ann, _ := desk(t)
 	eve := s.Join("members.eve")
-	_, real := s.Entries(t.Context(), eve.P, c.ID, 0, 10, false)
-	_, none := s.Entries(t.Context(), eve.P, envelope.ChannelID{1}, 0, 10, false)
+	_, real := s.Entries(t.Context(), eve.P, c.ID, 0, 10, core.AllEntries)
+	_, none := s.Entries(t.Context(), eve.P, envelope.ChannelID{1}, 0, 10, core.AllEntries)
 	if core.KindOf(real) != core.NotFound || real.Error() != none.Error() {
 		t.Errorf("%v, and of nothing %v", real, none)
 	}
@@ -128,7 +154,7 @@ func TestPlaceTogether(t *testing.T) {
 		})
 	}
 	g.Wait()
-	page, err := s.Entries(t.Context(), ann.P, c.ID, c.State.Position, 10, false)
+	page, err := s.Entries(t.Context(), ann.P, c.ID, c.State.Position, 10, core.AllEntries)
 	s.Must(err)
 	if len(page.Entries) != 2 {
 		t.Fatalf("%d entries", len(page.Entries))

@@ -164,7 +164,7 @@ var operations = map[string]operation{
 		return err
 	}},
 	"Entries": {call: func(w *world, s *core.Service, p identity.Principal) error {
-		_, err := s.Entries(w.T.Context(), p, w.desk.ID, 0, 10, false)
+		_, err := s.Entries(w.T.Context(), p, w.desk.ID, 0, 10, core.AllEntries)
 		return err
 	}},
 	"Subscribe": {call: func(w *world, s *core.Service, p identity.Principal) error {

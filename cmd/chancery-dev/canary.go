@@ -214,7 +214,7 @@ func (s *story) sql(program string, args ...string) (answer, error) {
 		return answer{}, err
 	}
 	server, _, _ := strings.Cut(string(opts), " ")
-	args = append([]string{"-h", filepath.Join(s.state(), "db", "run"), "-U", "postgres", "-d", "chancery"}, args...)
+	args = append([]string{"-h", filepath.Join(s.state(), "db", "run"), "-U", "postgres", "-d", "dbname=chancery"}, args...)
 	return run(s.host.command(filepath.Join(filepath.Dir(server), program), args...), nil, append([]string{program}, args...))
 }
 

@@ -30,6 +30,8 @@ func chapters(messages int) []step {
 		{"someone who was removed can't write", then((*story).gone)},
 		{"a hold that one person orders and another approves", then((*story).hold)},
 		{"a second recorded channel, which nobody holds", func(_ context.Context, s *story) error { return s.quote("rates", short...) }},
+		{"a backup of the database while the server runs", then((*story).backUp)},
+		{"the day goes on after the backup: a member, an epoch, messages", then((*story).goOn)},
 		{"a retention run: plan, two persons, the recorder's confirmation, a certificate", then((*story).dispose)},
 		{"what went is gone, what is held is not, and why", then((*story).disposed)},
 		{"a hold placed after a disposal was approved stops it; a role decides who may plan", then((*story).heldBack)},
@@ -38,6 +40,10 @@ func chapters(messages int) []step {
 		{"the auditor opens it: every text and file as it was typed", then((*story).convert)},
 		{"the server's user can read nobody's keys", then((*story).apart)},
 		{"the marks are nowhere that the server could leave them", func(ctx context.Context, s *story) error { return s.searchCanary(ctx, s.archive) }},
+		{"the server stops; its database comes back from the backup", then((*story).putBack)},
+		{"people, recorder and signer refuse it, each with a reason and a next step", then((*story).refusedByAll)},
+		{"the root declares what was lost; the signer adopts the older log", then((*story).declare)},
+		{"what is held is readable, what was shredded is not; everybody goes on", then((*story).restored)},
 	}
 }
 

@@ -27,6 +27,7 @@ type story struct {
 
 	archive, slip string // the auditor's copies
 	canary        canary
+	backup        yesterday
 }
 
 func (s *story) note(format string, args ...any) {

@@ -197,35 +197,15 @@ func (s *story) certified(rita *person, id string) error {
 // disposed shows that what went is gone for its own members, that what is held
 // is not, and what the server says of each.
 func (s *story) disposed(context.Context) error {
-	ben := s.people["ben"]
-	out, err := ben.do("tail", rates)
+	went, stayed, err := s.shredded()
 	if err != nil {
 		return err
 	}
-	messages, err := decodeAll(out)
+	gone, err := s.why(rates, went)
 	if err != nil {
 		return err
 	}
-	for _, m := range messages {
-		if m.State != "disposed" || m.Text != "" {
-			return fmt.Errorf("message %d of %s is %s: %q", m.Position, rates, m.State, m.Text)
-		}
-	}
-	if out, err = ben.do("tail", desk); err != nil {
-		return err
-	}
-	if err := s.compare(out); err != nil {
-		return fmt.Errorf("the held desk: %w", err)
-	}
-	gone, err := s.why(rates, messages[0].Position)
-	if err != nil {
-		return err
-	}
-	desked, err := decodeAll(out)
-	if err != nil {
-		return err
-	}
-	kept, err := s.why(desk, desked[0].Position)
+	kept, err := s.why(desk, stayed)
 	if err != nil {
 		return err
 	}
@@ -233,6 +213,39 @@ func (s *story) disposed(context.Context) error {
 		return fmt.Errorf("why says %q of what went and %q of what is held", gone, kept)
 	}
 	return nil
+}
+
+// shredded has a member read both channels: nothing of the one, all of the
+// other. It gives the first position of each.
+func (s *story) shredded() (went, stayed uint64, err error) {
+	ben := s.people["ben"]
+	out, err := ben.do("tail", rates)
+	if err != nil {
+		return 0, 0, err
+	}
+	messages, err := decodeAll(out)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, m := range messages {
+		if m.State != "disposed" || m.Text != "" {
+			return 0, 0, fmt.Errorf("message %d of %s is %s: %q", m.Position, rates, m.State, m.Text)
+		}
+	}
+	if out, err = ben.do("tail", desk); err != nil {
+		return 0, 0, err
+	}
+	held, err := decodeAll(out)
+	if err != nil {
+		return 0, 0, err
+	}
+	if len(messages) != len(short) || len(held) == 0 {
+		return 0, 0, fmt.Errorf("%d messages are where %d went, %d are held", len(messages), len(short), len(held))
+	}
+	if err := s.compare(out); err != nil {
+		return 0, 0, fmt.Errorf("the held desk: %w", err)
+	}
+	return messages[0].Position, held[0].Position, nil
 }
 
 func (s *story) why(channel string, position uint64) (string, error) {

@@ -32,6 +32,7 @@ type problem struct {
 	answer
 	Code   string `json:"code"`
 	Detail string `json:"detail"`
+	Next   string `json:"next"`
 	args   []string
 }
 

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"chancery/core"
 	"chancery/core/api"
 	"chancery/core/coretest"
 	"chancery/core/live"
@@ -107,7 +108,7 @@ func (d *desk) serve(t *testing.T) (stop func()) {
 func (d *desk) until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		list, err := d.Entries(t.Context(), d.ann.P, d.ID, d.State.Position, 100, false)
+		list, err := d.Entries(t.Context(), d.ann.P, d.ID, d.State.Position, 100, core.AllEntries)
 		d.Must(err)
 		for _, raw := range list.Entries {
 			p, err := envelope.ParsePlaced(raw)
@@ -165,7 +166,7 @@ func TestRecordOnRealServer(t *testing.T) {
 // announce tells those who listen of an entry, as the server's writer does.
 func (d *desk) announce(t *testing.T, position uint64) {
 	t.Helper()
-	list, err := d.Entries(t.Context(), d.ann.P, d.ID, position-1, 1, false)
+	list, err := d.Entries(t.Context(), d.ann.P, d.ID, position-1, 1, core.AllEntries)
 	d.Must(err)
 	p, err := envelope.ParsePlaced(list.Entries[0])
 	d.Must(err)

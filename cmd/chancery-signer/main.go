@@ -18,7 +18,6 @@ import (
 
 	"chancery/crypto/envelope"
 	"chancery/crypto/sign"
-	"chancery/crypto/sign/signer"
 )
 
 // Exit codes of the command lines, from web.md.
@@ -130,40 +129,5 @@ func newServe(errs io.Writer) *cobra.Command {
 	c.Flags().StringVar(&dir, "state", "", "directory that init made")
 	c.Flags().StringVar(&socket, "socket", "", "path of the unix socket")
 	c.Flags().StringVar(&mode, "socket-mode", "0660", "mode of the socket: who may connect may ask")
-	return c
-}
-
-func newAdopt() *cobra.Command {
-	var dir, origin, root string
-	var size int64
-	c := &cobra.Command{
-		Use:   "adopt --state DIR --origin NAME --size N --root HEX",
-		Short: "Say what was signed last, after a new key or a restored server",
-		Long: `Say what was signed last under a name: of a log its size and root, of a chain of
-archives the ordinal and manifest hash of its last. This gives up the signer's own
-memory, so it is for people on the signer's host, while it does not run: after a key
-was replaced, or a server came back from a backup that lacks what was signed.`,
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			id, err := envelope.ID[envelope.Hash](root)
-			if dir == "" || origin == "" || size < 0 || err != nil {
-				return usage{errors.New("--state, --origin, --size and --root (64 hex digits) are needed")}
-			}
-			s, err := openState(dir)
-			if err != nil {
-				return err
-			}
-			before, err := s.adopt(origin, signer.Last{Size: size, Root: signer.Digest(id)})
-			if err := errors.Join(err, s.Close()); err != nil {
-				return err
-			}
-			fmt.Fprintf(c.OutOrStdout(), "%s: was %d %s, is %d %s\n", origin, before.Size, before.Root, size, root)
-			return nil
-		},
-	}
-	c.Flags().StringVar(&dir, "state", "", "directory that init made")
-	c.Flags().StringVar(&origin, "origin", "", "name of the log or of the chain of archives")
-	c.Flags().Int64Var(&size, "size", 0, "tree size, or ordinal")
-	c.Flags().StringVar(&root, "root", "", "root, or manifest hash, in hex")
 	return c
 }

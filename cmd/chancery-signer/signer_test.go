@@ -289,6 +289,44 @@ func TestGarbageOnTheSocket(t *testing.T) {
 	}
 }
 
+// After a restore only what this signer once signed may be adopted from a note.
+func TestAdoptNote(t *testing.T) {
+	t.Parallel()
+	dir, foreign := newState(t), newState(t)
+	note := filepath.Join(t.TempDir(), "note")
+	for _, x := range []struct {
+		dir   string
+		size  int
+		adopt string // another's state that adopts the note
+		ok    bool
+	}{{foreign, 3, dir, false}, {dir, 3, dir, true}} {
+		c, stop := start(t, x.dir)
+		_, older := tree(x.size)
+		signed, err := c.SignCheckpoint(t.Context(), older, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		newer, proof := prove(t, x.size, 9)
+		if _, err := c.SignCheckpoint(t.Context(), newer, proof); err != nil {
+			t.Fatal(err)
+		}
+		stop()
+		if err := os.WriteFile(note, signed, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out, errs bytes.Buffer
+		if code := run(t.Context(), []string{"adopt", "--state", x.adopt, "--note", note}, &out, &errs); (code == 0) != x.ok {
+			t.Fatalf("exit %d: %s%s", code, &out, &errs)
+		}
+	}
+	c, stop := start(t, dir)
+	defer stop()
+	five, proof := prove(t, 3, 5)
+	if _, err := c.SignCheckpoint(t.Context(), five, proof); err != nil {
+		t.Errorf("a log that goes on after the adopted note: %v", err)
+	}
+}
+
 func TestAdoptAfterANewKey(t *testing.T) {
 	t.Parallel()
 	dir := newState(t)

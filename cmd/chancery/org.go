@@ -22,7 +22,7 @@ import (
 const itemRoot = "root"
 
 func orgCmd(a *app) *cobra.Command {
-	return noun("org", "The organisation: its root and whom it lists", orgInitCmd(a), orgShowCmd(a), orgListCmd(a), orgDelistCmd(a))
+	return noun("org", "The organisation: its root and whom it lists", orgInitCmd(a), orgShowCmd(a), orgListCmd(a), orgDelistCmd(a), orgCheckpointCmd(a))
 }
 
 // rootFlags say where the root key is. It must not be on the server's host.
@@ -287,4 +287,19 @@ func orgDelistCmd(a *app) *cobra.Command {
 	}
 	root.bind(cmd)
 	return cmd
+}
+
+func orgCheckpointCmd(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "checkpoint", Short: "Print the newest signed state of the organisation's log", Args: cobra.NoArgs,
+		Long: "Prints the note as it is signed, also with --json.",
+		RunE: a.withAPI(func(ctx context.Context, api *client.Transport, _ []string) error {
+			note, err := api.Checkpoint(ctx)
+			if err != nil {
+				return err
+			}
+			_, err = a.out.Write(note)
+			return err
+		}),
+	}
 }

@@ -96,6 +96,10 @@ func classify(err error) (code int, next string) {
 	if _, ok := errors.AsType[*session.Refused](err); ok {
 		return client.ExitConflict, next
 	}
+	if r, ok := errors.AsType[*session.Rollback](err); ok {
+		return client.ExitVerify, fmt.Sprintf("give this to who holds the organisation's root, who asks every device: chancery channel restore %s --confirmed %d:%s",
+			r.Channel, r.Confirmed.Position, r.Confirmed.Hash)
+	}
 	for _, x := range exits {
 		if errors.Is(err, x.err) {
 			if next == "" {
@@ -145,6 +149,9 @@ func codeOf(err error) string {
 	}
 	if r, ok := errors.AsType[*session.Refused](err); ok {
 		return r.Code
+	}
+	if errors.Is(err, session.ErrRollback) {
+		return "rolled_back"
 	}
 	return string(chain.ReasonOf(err))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -41,6 +42,8 @@ func channelRestoreCmd(a *app) *cobra.Command {
 	return cmd
 }
 
+const restoreTries = 5
+
 func parseConfirmed(text string) (envelope.Ref, error) {
 	at, head, ok := strings.Cut(text, ":")
 	position, err := strconv.ParseUint(at, 10, 64)
@@ -65,11 +68,19 @@ func (a *app) restore(ctx context.Context, api *client.Transport, root *rootFlag
 	if err != nil {
 		return err
 	}
-	e, b, err := session.RestoreLink(ctx, api, dir, id, old, reason, a.now(), key)
-	if err != nil {
-		return err
+	var b *envelope.RestoreBody
+	for try := 0; ; try++ {
+		var e *envelope.Entry
+		if e, b, err = session.RestoreLink(ctx, api, dir, id, old, reason, a.now(), key); err != nil {
+			return err
+		}
+		_, err = api.PostEntry(ctx, id, wire.NewEntry{Entry: envelope.Marshal(e)})
+		// The link names the channel's end, which someone may have moved.
+		if p, ok := errors.AsType[*client.Problem](err); !ok || p.Status != http.StatusConflict || try == restoreTries {
+			break
+		}
 	}
-	if _, err := api.PostEntry(ctx, id, wire.NewEntry{Entry: envelope.Marshal(e)}); err != nil {
+	if err != nil {
 		return fmt.Errorf("publishing the restore link: %w", err)
 	}
 	return a.said(b, "channel %s goes on after %d; entries to %d are declared lost", id, b.NewPosition, b.OldPosition)

@@ -137,9 +137,9 @@ func (f *follower) records() bool {
 func (f *follower) checkTop(page *Page) error {
 	switch at := f.position(); {
 	case page.Position < at:
-		return alarm(RolledBack, "server is at %d, kept are %d entries", page.Position, at)
+		return alarm(RolledBack, "server is at %d, kept is %d:%s", page.Position, at, f.channel.Top)
 	case at > 0 && page.Position == at && page.Head != f.channel.Top:
-		return alarm(RolledBack, "another head at %d", at)
+		return alarm(RolledBack, "the server has another head at %d, kept is %d:%s", at, at, f.channel.Top)
 	}
 	return nil
 }

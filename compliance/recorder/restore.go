@@ -13,28 +13,32 @@ import (
 )
 
 // restored looks whether a server that shows another history than the one kept
-// came back from an older copy with the root's word for it: where both histories
-// part, the server's next entry is a restore link that the validator takes. Then
-// the copy goes back to there, and what the server lost is set aside, not lost.
+// came back from an older copy with the root's word for it: after the place where
+// both histories part stands a restore link that covers all that is kept, and the
+// validator takes everything up to it. Then the copy goes back to where they part,
+// and what the server lost is set aside, not lost.
 func (f *follower) restored(ctx context.Context) (bool, error) {
 	if now := f.Now(); f.channel == nil || now.Sub(f.looked) < repost {
 		return false, nil
 	} else {
 		f.looked = now
 	}
-	fork, next, err := f.fork(ctx)
-	if err != nil || next == nil || fork == 0 || fork == f.position() {
+	fork, err := f.fork(ctx)
+	if err != nil || fork == 0 || fork == f.position() {
 		return false, err
 	}
-	if l, err := envelope.ParseLink(&next.Entry); err != nil || l.Type != envelope.Restore {
-		return false, nil
+	since, err := f.excuse(ctx, fork)
+	if err != nil || len(since) == 0 {
+		return false, err
 	}
-	then := &follower{Recorder: f.Recorder, id: f.id, entries: f.entries}
+	then := &follower{Recorder: f.Recorder, id: f.id, entries: f.entries, openings: f.openings}
 	if err := then.replayTo(fork); err != nil {
 		return false, err
 	}
-	if err := then.apply(ctx, next); err != nil {
-		return false, err
+	for _, p := range since {
+		if err := then.apply(ctx, p); err != nil {
+			return false, err
+		}
 	}
 	lost := f.position()
 	if err := f.goBack(fork); err != nil {
@@ -44,9 +48,43 @@ func (f *follower) restored(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// fork finds the last position at which the server's history is the one kept,
-// and the server's entry after it.
-func (f *follower) fork(ctx context.Context) (position uint64, next *envelope.Placed, err error) {
+// excuse gives the server's entries after a position up to a restore link that
+// covers all that is kept; none when there is no such link. One that is kept at
+// that very place was for another loss.
+func (f *follower) excuse(ctx context.Context, fork uint64) (since []*envelope.Placed, err error) {
+	for after := fork; ; {
+		page, err := f.Server.Entries(ctx, f.id, after)
+		if err != nil || len(page.Entries) == 0 {
+			return nil, err
+		}
+		for _, p := range page.Entries {
+			since, after = append(since, p), p.Position
+			b, ok := restoreOf(p)
+			if !ok || b.OldPosition < f.position() {
+				continue
+			}
+			if own, err := f.at(p.Position); err == nil && own.Hash() == p.Hash() {
+				continue
+			}
+			return since, nil
+		}
+	}
+}
+
+func restoreOf(p *envelope.Placed) (*envelope.RestoreBody, bool) {
+	if p.Entry.Kind != envelope.KindLink {
+		return nil, false
+	}
+	l, err := envelope.ParseLink(&p.Entry)
+	if err != nil || l.Type != envelope.Restore {
+		return nil, false
+	}
+	b, err := envelope.ParseBody[envelope.RestoreBody](l)
+	return b, err == nil
+}
+
+// fork finds the last position at which the server's history is the one kept.
+func (f *follower) fork(ctx context.Context) (position uint64, err error) {
 	differs := sort.Search(int(f.position()), func(i int) bool {
 		if err != nil {
 			return false
@@ -61,11 +99,7 @@ func (f *follower) fork(ctx context.Context) (position uint64, next *envelope.Pl
 		own, err = f.at(uint64(i) + 1)
 		return err == nil && own.Head != theirs.Head
 	})
-	if err != nil {
-		return 0, nil, err
-	}
-	next, err = f.theirs(ctx, uint64(differs)+1)
-	return uint64(differs), next, err
+	return uint64(differs), err
 }
 
 // theirs is the server's entry at a position, nil when it shows none.

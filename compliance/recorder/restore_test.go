@@ -102,6 +102,65 @@ func TestAttackRestoredServer(t *testing.T) {
 	}
 }
 
+// The root's word for one loss must not excuse the next: neither as it stands nor
+// placed anew at another time, and none that names less than what is kept.
+func TestAttackRestoreLinkTwice(t *testing.T) {
+	t.Parallel()
+	w, d, ann, _ := recorded(t)
+	w.now = w.now.Add(3 * time.Second)
+	d.settled()
+	survives := w.channel.Position
+	for range 5 {
+		w.say(ann, "lost")
+	}
+	d.settled()
+	at, head := w.goBack(survives)
+	w.restore(w.root, at-1, head)
+	w.now = w.now.Add(time.Minute)
+	d.want(d.follow(), RolledBack) // one entry more is kept than the root declared
+	w.goBack(survives)
+	link := w.restore(w.root, at, head)
+	w.now = w.now.Add(time.Minute)
+	d.want(d.follow(), Restored)
+	w.rotate(ann, envelope.CauseRestore)
+	d.settled()
+	kept := d.Standings()[0].Position
+
+	w.goBack(survives)
+	again := w.at(survives+1, w.channel.Top, &link.Entry, nil)
+	again.Received++
+	again.Head = envelope.NextHead(w.channel.Top, again.Position, again.Received, again.Hash())
+	w.placed = append(w.placed, again)
+	if err := w.channel.Apply(again); err != nil {
+		t.Fatal(err)
+	}
+	w.now = w.now.Add(time.Minute)
+	d.want(d.follow(), RolledBack)
+	if got := d.Standings()[0].Position; got != kept {
+		t.Fatalf("went back to %d under an old link", got)
+	}
+}
+
+// People who had nothing to lose may have gone on before the root signed.
+func TestRestoreAfterOthersWentOn(t *testing.T) {
+	t.Parallel()
+	w, d, ann, bob := recorded(t)
+	w.now = w.now.Add(3 * time.Second)
+	d.settled()
+	survives := w.channel.Position
+	w.say(ann, "lost")
+	d.settled()
+	at, head := w.goBack(survives)
+	w.say(bob, "bob never saw it")
+	w.say(bob, "nor that")
+	w.restore(w.root, at+2, head)
+	w.now = w.now.Add(time.Minute)
+	d.want(d.follow(), Restored)
+	if got := d.Standings()[0].Position; got != w.channel.Position {
+		t.Fatalf("kept %d entries, the server has %d", got, w.channel.Position)
+	}
+}
+
 // An older copy of the recorder's own disk is put back: it says so, and makes
 // the rest again from what the server still has.
 func TestOwnCopyPutBack(t *testing.T) {

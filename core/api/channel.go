@@ -1,6 +1,7 @@
 package api
 
 import (
+	"chancery/core"
 	"context"
 
 	"chancery/core/wire"
@@ -26,13 +27,15 @@ type (
 		Channel envelope.ChannelID `path:"channel"`
 		After   uint64             `query:"after" maximum:"9223372036854775807" doc:"the position before the first wanted"`
 		Limit   int                `query:"limit" minimum:"1" maximum:"500" default:"100"`
-		Kind    string             `query:"kind" enum:"link" doc:"link: only what is not a message"`
+		Kind    string             `query:"kind" enum:"link,restore" doc:"link: only what is not a message; restore: the same, for whoever may restore the channel"`
 	}
 	epochInput struct {
 		Channel envelope.ChannelID `path:"channel"`
 		N       uint64             `path:"n" minimum:"1" maximum:"9223372036854775807"`
 	}
 )
+
+var listings = map[string]core.Listing{"link": core.LinksOnly, "restore": core.ForRestore}
 
 func (a *API) channels() {
 	answers(a, route{method: "POST", path: "/v1/channels", action: policy.ChannelCreate, status: 201, summary: "Start a channel"},
@@ -55,7 +58,7 @@ func (a *API) channels() {
 		})
 	answers(a, route{method: "GET", path: "/v1/channels/{channel}/entries", action: policy.MessageList, summary: "A page of entries in rising order"},
 		func(ctx context.Context, p identity.Principal, in *pageInput) (wire.Entries, error) {
-			return a.Core.Entries(ctx, p, in.Channel, in.After, in.Limit, in.Kind == "link")
+			return a.Core.Entries(ctx, p, in.Channel, in.After, in.Limit, listings[in.Kind])
 		})
 	answers(a, route{method: "GET", path: "/v1/channels/{channel}/epochs/{n}", action: policy.EpochFetchWrap, summary: "The caller's own wrap of an epoch seed"},
 		func(ctx context.Context, p identity.Principal, in *epochInput) (wire.EpochWrap, error) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"chancery/core"
 	"chancery/core/live"
 	"chancery/core/wire"
 	"chancery/crypto/envelope"
@@ -116,7 +117,7 @@ func TestAttackNewMemberHearsNoOldEpoch(t *testing.T) {
 	if p := a.entry(); len(p.Entry.Payload) == 0 || len(p.Salt) == 0 {
 		t.Error("a member got a message without its payload")
 	}
-	page, err := g.Entries(t.Context(), eve.P, c.ID, c.State.Position-1, 1, false)
+	page, err := g.Entries(t.Context(), eve.P, c.ID, c.State.Position-1, 1, core.AllEntries)
 	g.Must(err)
 	p, err := envelope.ParsePlaced(page.Entries[0])
 	g.Must(err)

@@ -68,6 +68,9 @@ type Page struct {
 	After uint64 // the position before the first wanted
 	Limit int    // at most 500; 0 takes the server's default
 	Links bool   // only what is not a message
+	// Restore asks for the same as whoever may restore the channel, who need
+	// not be a member.
+	Restore bool
 }
 
 // Entries is a page of a channel's entries, in rising order.
@@ -76,7 +79,10 @@ func (t *Transport) Entries(ctx context.Context, id envelope.ChannelID, p Page) 
 	if p.Limit > 0 {
 		q.Set("limit", strconv.Itoa(p.Limit))
 	}
-	if p.Links {
+	switch {
+	case p.Restore:
+		q.Set("kind", "restore")
+	case p.Links:
 		q.Set("kind", "link")
 	}
 	return get[wire.Entries](ctx, t, channelPath(id, "/entries"), q)

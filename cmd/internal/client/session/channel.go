@@ -92,16 +92,21 @@ func (c *Channel) catchUp(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("fetching entries of channel %s: %w", c.id, err)
 		}
-		if err := c.checkServer(e.Position, e.Head); err != nil {
-			return c.restore(ctx, err)
+		err = c.checkServer(e.Position, e.Head)
+		if err == nil {
+			err = c.takeAll(ctx, e.Entries)
 		}
-		if err := c.takeAll(ctx, e.Entries); err != nil {
-			if chain.ReasonOf(err) == chain.BrokenOrder {
-				return c.restore(ctx, fmt.Errorf("%w: %w", ErrRollback, err))
+		if chain.ReasonOf(err) == chain.BrokenOrder {
+			err = fmt.Errorf("%w: %w", ErrRollback, err)
+		}
+		switch {
+		case errors.Is(err, ErrRollback):
+			if err := c.restore(ctx, err); err != nil {
+				return err
 			}
+		case err != nil:
 			return err
-		}
-		if len(e.Entries) == 0 || c.position() >= e.Position {
+		case len(e.Entries) == 0 || c.position() >= e.Position:
 			return nil
 		}
 	}
@@ -143,18 +148,20 @@ func (c *Channel) takeAll(ctx context.Context, raw [][]byte) error {
 // take verifies the next entry and does what it says: opens a message, checks
 // coverage. What can't be opened changes nothing but what is shown.
 func (c *Channel) take(ctx context.Context, p *envelope.Placed) error {
-	if err := c.judge(ctx, p); err != nil {
-		return err
-	}
 	if promised, ok := c.heads[p.Position]; ok && promised != p.Head {
 		return fmt.Errorf("%w: another head than the receipt's", ErrRollback)
 	}
-	delete(c.heads, p.Position)
 	if own := c.outbox.Highest; p.Position == own.Position && p.Head != own.Hash {
 		return fmt.Errorf("%w: another head than was confirmed", ErrRollback)
 	}
+	if err := c.judge(ctx, p); err != nil {
+		return err
+	}
+	delete(c.heads, p.Position)
 	c.outbox.confirm(envelope.Ref{Position: p.Position, Hash: p.Head})
 	switch p.Entry.Kind {
+	case envelope.KindLink:
+		c.takeRestore(p)
 	case envelope.KindMessage:
 		c.takeMessage(ctx, p)
 	case envelope.KindCoverage:

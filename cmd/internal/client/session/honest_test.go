@@ -240,7 +240,7 @@ func (h *honest) entries(r *http.Request) (any, *client.Problem) {
 	out := wire.Entries{Entries: [][]byte{}, Position: room.chain.Position, Head: room.chain.Top}
 	for i := range room.placed {
 		p := &room.placed[i]
-		if p.Position <= after || r.URL.Query().Get("kind") == "link" && p.Entry.Kind == envelope.KindMessage {
+		if p.Position <= after || r.URL.Query().Get("kind") != "" && p.Entry.Kind == envelope.KindMessage {
 			continue
 		}
 		if out.Entries = append(out.Entries, envelope.Marshal(p)); len(out.Entries) == 100 {

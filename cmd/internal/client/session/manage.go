@@ -10,9 +10,7 @@ import (
 
 	"chancery/cmd/internal/client"
 	"chancery/core/wire"
-	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
-	"chancery/crypto/seal"
 )
 
 // NewChannel is what a channel starts with.
@@ -200,43 +198,4 @@ func (c *Channel) recorders() []Recorder {
 		out = append(out, r)
 	}
 	return out
-}
-
-// RestoreLink makes, with the root's key, the link that tells devices that the
-// server came back from an older copy. Old is the newest entry that anybody
-// still remembers as confirmed. The server's channel is verified from its
-// genesis first; what this device remembers is not held against it.
-func RestoreLink(ctx context.Context, api *client.Transport, dir *Directory, id envelope.ChannelID, old envelope.Ref, reason string, now time.Time, roots ...*seal.SigningKey) (*envelope.Entry, *envelope.RestoreBody, error) {
-	c, err := follow(ctx, api, dir, id)
-	if err != nil {
-		return nil, nil, err
-	}
-	if old.Position < c.Position {
-		return nil, nil, fmt.Errorf("channel %s has entry %d: nothing after %d is lost", id, c.Position, old.Position)
-	}
-	b := &envelope.RestoreBody{OldPosition: old.Position, OldHead: old.Hash, NewPosition: c.Position, NewHead: c.Top, Reason: reason}
-	return next(c.Org(), envelope.Hash(id), c, envelope.Restore, b, envelope.UserID{}, now, roots...), b, nil
-}
-
-// follow verifies a whole channel without opening anything.
-func follow(ctx context.Context, api *client.Transport, dir *Directory, id envelope.ChannelID) (*chain.Channel, error) {
-	c := &Channel{s: &Session{Config: Config{API: api}, Dir: dir}, id: id}
-	for {
-		e, err := api.Entries(ctx, id, client.Page{After: c.position(), Limit: page})
-		if err != nil {
-			return nil, err
-		}
-		for _, b := range e.Entries {
-			p, err := envelope.ParsePlaced(b)
-			if err != nil {
-				return nil, err
-			}
-			if err := c.judge(ctx, p); err != nil {
-				return nil, fmt.Errorf("entry %d: %w", p.Position, err)
-			}
-		}
-		if len(e.Entries) == 0 {
-			return c.chain, c.started()
-		}
-	}
 }

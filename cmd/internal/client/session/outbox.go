@@ -17,6 +17,9 @@ type outbox struct {
 	Placed  placed       // the device's last message with a receipt
 	Highest envelope.Ref // the newest position that a receipt or our own reading confirmed, and its head
 	Pending []sealed     // at most one: sent, perhaps, and without an answer
+	// Restored are the restore links that were taken: none of them excuses
+	// another loss.
+	Restored []envelope.Hash
 }
 
 // placed is a message of this device that has a verified receipt.
@@ -67,6 +70,18 @@ func (o *outbox) receive(r *envelope.Receipt) {
 
 // void gives the pending message's number up, after a final refusal.
 func (o *outbox) void() { o.Pending = nil }
+
+// forgive takes back what was confirmed of the range that a restore link declares
+// lost. Device numbers of that range stay used: the next message voids them.
+func (o *outbox) forgive(b *envelope.RestoreBody) {
+	lost := func(position uint64) bool { return position > b.NewPosition && position <= b.OldPosition }
+	if lost(o.Highest.Position) {
+		o.Highest = envelope.Ref{Position: b.NewPosition, Hash: b.NewHead}
+	}
+	if lost(o.Placed.Position) {
+		o.Placed = placed{} // the chain says which is the last
+	}
+}
 
 func (o *outbox) confirm(at envelope.Ref) {
 	if at.Position > o.Highest.Position {

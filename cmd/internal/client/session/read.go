@@ -25,7 +25,8 @@ func (c *Channel) Read(ctx context.Context, after uint64) ([]Message, error) {
 
 func (c *Channel) read(ctx context.Context, after uint64) ([]Message, error) {
 	var log []Message
-	walk := &Channel{s: c.s, id: c.id, outbox: &outbox{}, keys: c.keys, seen: map[envelope.KeyID]bool{}, log: &log}
+	walk := c.walker(&log)
+	walk.keys = c.keys
 	if err := walk.replay(ctx, c.position()); err != nil {
 		return nil, fmt.Errorf("reading channel %s: %w", c.id, err)
 	}
