@@ -27,6 +27,7 @@ import (
 	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
 	"chancery/crypto/seal"
+	"chancery/crypto/suitetest"
 	"chancery/identity"
 	"chancery/policy"
 )
@@ -67,9 +68,9 @@ func newPress(t *testing.T) *press {
 	var err error
 	x.recorder, err = seal.GenerateSigningKey(rand.Reader)
 	x.Must(err)
-	x.auditor, err = seal.GenerateIdentity(rand.Reader)
+	x.auditor, err = seal.GenerateIdentity(suitetest.Suite(), rand.Reader)
 	x.Must(err)
-	opener, err := seal.GenerateIdentity(rand.Reader)
+	opener, err := seal.GenerateIdentity(suitetest.Suite(), rand.Reader)
 	x.Must(err)
 	x.List(admin, envelope.Party{Role: envelope.RoleCompliance, Name: "olga", User: x.officer.User})
 	x.List(admin, envelope.Party{Role: envelope.RoleLegal, Name: "leo", User: x.legal.User})
@@ -219,7 +220,7 @@ func (x *press) openings(e wire.Export) wire.Openings {
 	}
 	x.Must(w.Close())
 	plain := envelope.Marshal(&archive.SlipKey{Type: archive.SlipKeyType, Org: x.org.ID(), Archive: e.ID, Key: key[:]})
-	copies, err := seal.SealTo([][]byte{x.auditor.Recipient()}, plain)
+	copies, err := seal.SealTo(suitetest.Suite(), seal.ArchiveKey(x.org.ID(), e.ID), [][]byte{x.auditor.Recipient()}, plain)
 	x.Must(err)
 	slip := archive.Slip{Version: 1, Archive: e.ID}
 	for _, c := range copies {
@@ -262,7 +263,7 @@ func (x *press) opener(id envelope.Hash) opener {
 	for i, c := range slip.Copies {
 		copies[i] = seal.Copy{Recipient: c.Recipient, File: c.File}
 	}
-	plain, err := seal.OpenSlip(x.auditor, copies)
+	plain, err := seal.OpenSlip(x.auditor, seal.ArchiveKey(x.org.ID(), id), copies)
 	x.Must(err)
 	var key archive.SlipKey
 	x.Must(envelope.Unmarshal(plain, &key))

@@ -41,7 +41,7 @@ func newAudited(t *testing.T) *audited {
 	a.first, a.second = first.Dir, second.Dir
 	a.slip, a.identity = filepath.Join(a.dir, "slip"), filepath.Join(a.dir, "identity")
 	put(t, a.slip, first.Slip, 0o600)
-	text := identityHeader + "\n" + base64.StdEncoding.EncodeToString(w.Auditor.Seed()) + "\n"
+	text := identityHeaders[w.Auditor.Suite()] + "\n" + base64.StdEncoding.EncodeToString(w.Auditor.Seed()) + "\n"
 	put(t, a.identity, []byte(text), 0o600)
 	return a
 }

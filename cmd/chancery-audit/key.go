@@ -18,9 +18,12 @@ import (
 	"chancery/crypto/seal"
 )
 
-// identityHeader is the first line of an identity file; the second is the seed
-// in base64.
-const identityHeader = "chancery/v1/identity-seed"
+// identityHeaders are the first line of an identity file, by suite; the second
+// is the seed in base64.
+var identityHeaders = map[envelope.Suite]string{
+	envelope.SuiteAge:  "chancery/v1/identity-seed",
+	envelope.SuiteFIPS: "chancery/v1/fips-identity-seed",
+}
 
 // identityItem names the seed in a keyring.
 const identityItem = "identity"
@@ -34,7 +37,7 @@ type card struct {
 }
 
 func newKey() *cobra.Command {
-	var out, name string
+	var out, name, suite string
 	create := &cobra.Command{
 		Use:   "new --out DIR --name NAME",
 		Short: "Make an auditor's key, and the card by which the organisation lists it",
@@ -43,7 +46,7 @@ func newKey() *cobra.Command {
 			if out == "" || name == "" {
 				return usage{errors.New("--out and --name are needed")}
 			}
-			if err := newIdentity(out, name); err != nil {
+			if err := newIdentity(envelope.Suite(suite), out, name); err != nil {
 				return err
 			}
 			fmt.Fprintf(c.OutOrStdout(), "%s stays with you; give %s to whoever holds the organisation's root\n",
@@ -53,20 +56,24 @@ func newKey() *cobra.Command {
 	}
 	create.Flags().StringVar(&out, "out", "", "new directory for the key and the card")
 	create.Flags().StringVar(&name, "name", "", "name of the auditor, for people")
+	create.Flags().StringVar(&suite, "suite", string(envelope.SuiteAge), "suite of the organisation: age or fips")
 	key := &cobra.Command{Use: "key", Short: "Auditor's keys"}
 	key.AddCommand(create)
 	return key
 }
 
-func newIdentity(dir, name string) error {
-	id, err := seal.GenerateIdentity(rand.Reader)
+func newIdentity(suite envelope.Suite, dir, name string) error {
+	if err := seal.CheckSuite(suite); err != nil {
+		return usage{err}
+	}
+	id, err := seal.GenerateIdentity(suite, rand.Reader)
 	if err != nil {
 		return err
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return usage{err}
 	}
-	text := identityHeader + "\n" + base64.StdEncoding.EncodeToString(id.Seed()) + "\n"
+	text := identityHeaders[suite] + "\n" + base64.StdEncoding.EncodeToString(id.Seed()) + "\n"
 	if err := os.WriteFile(filepath.Join(dir, "identity"), []byte(text), 0o600); err != nil {
 		return err
 	}
@@ -93,12 +100,13 @@ func loadIdentity(path, passphraseFile string) (*seal.Identity, error) {
 	if err != nil {
 		return nil, usage{err}
 	}
-	seed64, ok := strings.CutPrefix(strings.TrimSuffix(string(raw), "\n"), identityHeader+"\n")
-	seed, err := base64.StdEncoding.Strict().DecodeString(seed64)
-	if !ok || err != nil {
-		return nil, cannotOpen(fmt.Errorf("%s is not an identity file", path))
+	header, seed64, _ := strings.Cut(strings.TrimSuffix(string(raw), "\n"), "\n")
+	for suite, want := range identityHeaders {
+		if seed, err := base64.StdEncoding.Strict().DecodeString(seed64); header == want && err == nil {
+			return identityFromSeed(suite, seed)
+		}
 	}
-	return identityFromSeed(seed)
+	return nil, cannotOpen(fmt.Errorf("%s is not an identity file", path))
 }
 
 func identityFromKeyring(dir, passphraseFile string) (*seal.Identity, error) {
@@ -117,11 +125,11 @@ func identityFromKeyring(dir, passphraseFile string) (*seal.Identity, error) {
 	if err := errors.Join(err, ring.Close()); err != nil {
 		return nil, cannotOpen(err)
 	}
-	return identityFromSeed(seed)
+	return identityFromSeed(ring.Suite(), seed)
 }
 
-func identityFromSeed(seed []byte) (*seal.Identity, error) {
-	id, err := seal.IdentityFromSeed(seed)
+func identityFromSeed(suite envelope.Suite, seed []byte) (*seal.Identity, error) {
+	id, err := seal.IdentityFromSeed(suite, seed)
 	if err != nil {
 		return nil, cannotOpen(err)
 	}

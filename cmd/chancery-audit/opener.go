@@ -37,7 +37,7 @@ func openSlip(path string, id *seal.Identity, trust archive.Trust) (*opener, err
 	for i, c := range slip.Copies {
 		copies[i] = seal.Copy{Recipient: c.Recipient, File: c.File}
 	}
-	plain, err := seal.OpenSlip(id, copies)
+	plain, err := seal.OpenSlip(id, seal.ArchiveKey(trust.Org, slip.Archive), copies)
 	if err != nil {
 		return nil, cannot(err)
 	}

@@ -35,20 +35,21 @@ func (s *story) note(format string, args ...any) {
 }
 
 func demoCmd() *cobra.Command {
-	var bin string
+	var bin, suite string
 	var keep bool
 	var messages int
 	c := &cobra.Command{
 		Use: "demo", Short: "Tell the main job as numbered steps, by the real binaries", Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return demo(c.Context(), bin, keep, messages) },
+		RunE: func(c *cobra.Command, _ []string) error { return demo(c.Context(), bin, suite, keep, messages) },
 	}
 	c.Flags().StringVar(&bin, "bin", "bin", "directory of the built binaries")
+	c.Flags().StringVar(&suite, "suite", "age", "suite of the organisation: age, or fips, under FIPS enforcement")
 	c.Flags().BoolVar(&keep, "keep", false, "leave the directory with homes and logs behind")
 	c.Flags().IntVar(&messages, "messages", 2000, "length of the conversation")
 	return c
 }
 
-func demo(ctx context.Context, bin string, keep bool, messages int) (err error) {
+func demo(ctx context.Context, bin, suite string, keep bool, messages int) (err error) {
 	dir, err := os.MkdirTemp("/tmp", "chancery-demo-")
 	if err != nil {
 		return err
@@ -64,7 +65,7 @@ func demo(ctx context.Context, bin string, keep bool, messages int) (err error) 
 		}
 		err = os.RemoveAll(dir)
 	}()
-	g, err := newGround(dir, bin)
+	g, err := newGround(dir, bin, suite)
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (o *organisation) initOrg() error {
 	var made struct {
 		Org string `json:"org"`
 	}
-	args := append([]string{"org", "init", "--name", "Example Bank", "--capture", "off"}, o.rootFlags()...)
+	args := append([]string{"org", "init", "--suite", o.suite, "--name", "Example Bank", "--capture", "off"}, o.rootFlags()...)
 	if err := o.root.ask(&made, args...); err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ var binaries = []string{"chanceryd", "chancery", "chancery-recorder", "chancery-
 type ground struct {
 	dir    string
 	root   bool // started by root: parties are different users of the system
+	suite  string
 	nextID int
 }
 
@@ -28,9 +29,10 @@ type ground struct {
 const firstID = 61000
 
 // newGround makes the directory, with copies of the binaries from bin that
-// every party can run.
-func newGround(dir, bin string) (*ground, error) {
-	g := &ground{dir: dir, root: os.Getuid() == 0, nextID: firstID}
+// every party can run. An organisation of suite fips runs them under FIPS
+// enforcement.
+func newGround(dir, bin, suite string) (*ground, error) {
+	g := &ground{dir: dir, root: os.Getuid() == 0, suite: suite, nextID: firstID}
 	if err := os.MkdirAll(filepath.Join(dir, "bin"), 0o755); err != nil {
 		return nil, err
 	}
@@ -136,6 +138,9 @@ func (p *party) command(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(program, args...)
 	cmd.Dir = p.home
 	cmd.Env = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=" + p.home, "LC_ALL=C.UTF-8", "TZ=UTC", "NO_COLOR=1", "XDG_RUNTIME_DIR=" + p.home}
+	if p.ground.suite == "fips" {
+		cmd.Env = append(cmd.Env, "GODEBUG=fips140=only")
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 	if p.uid != 0 {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(p.uid), Gid: uint32(p.gid)}

@@ -84,7 +84,7 @@ func soak(ctx context.Context, bin string, kills int) (err error) {
 		}
 		err = os.RemoveAll(dir)
 	}()
-	g, err := newGround(dir, bin)
+	g, err := newGround(dir, bin, "age")
 	if err != nil {
 		return err
 	}

@@ -242,9 +242,9 @@ func (o *organisation) makeKeys() (map[string]string, error) {
 		args []string
 		card string
 	}{
-		{"signer", o.signerParty, []string{"chancery-signer", "init", "--state", "state", "--name", "signer"}, "state/card.json"},
-		{"recorder", o.recorderParty, []string{"chancery-recorder", "init", "--keyring", "keyring", "--passphrase-file", passphrase, "--name", "desk recorder", "--card", "card.json"}, "card.json"},
-		{"auditor", o.auditor, []string{"chancery-audit", "key", "new", "--out", "key", "--name", "outside auditor"}, "key/card.json"},
+		{"signer", o.signerParty, []string{"chancery-signer", "init", "--suite", o.suite, "--state", "state", "--name", "signer"}, "state/card.json"},
+		{"recorder", o.recorderParty, []string{"chancery-recorder", "init", "--suite", o.suite, "--keyring", "keyring", "--passphrase-file", passphrase, "--name", "desk recorder", "--card", "card.json"}, "card.json"},
+		{"auditor", o.auditor, []string{"chancery-audit", "key", "new", "--suite", o.suite, "--out", "key", "--name", "outside auditor"}, "key/card.json"},
 	}
 	cards := map[string]string{}
 	for _, c := range commands {

@@ -74,7 +74,7 @@ func live(ctx context.Context, bin string) (err error) {
 		}
 		err = errors.Join(err, os.RemoveAll(dir))
 	}()
-	g, err := newGround(dir, bin)
+	g, err := newGround(dir, bin, "age")
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"chancery/cmd/internal/client"
 	"chancery/crypto/envelope"
 	"chancery/crypto/seal"
+	"chancery/crypto/suitetest"
 )
 
 func write(t *testing.T, name, text string) string {
@@ -34,7 +35,7 @@ func TestInitTwiceGivesOneCard(t *testing.T) {
 	t.Parallel()
 	secret := write(t, "passphrase", "correct horse\n")
 	ring := filepath.Join(t.TempDir(), "keys")
-	args := []string{"init", "--keyring", ring, "--passphrase-file", secret, "--name", "rec-1"}
+	args := []string{"init", "--keyring", ring, "--passphrase-file", secret, "--name", "rec-1", "--suite", string(suitetest.Suite())}
 	code, first, stderr := try(t, args...)
 	if code != 0 {
 		t.Fatalf("exit %d: %s", code, stderr)
@@ -43,7 +44,7 @@ func TestInitTwiceGivesOneCard(t *testing.T) {
 	if err := json.Unmarshal([]byte(first), &c); err != nil {
 		t.Fatal(err)
 	}
-	if c.Version != 1 || c.Role != envelope.RoleRecorder || c.Name != "rec-1" || envelope.CheckPublicKey(c.Key) != nil || seal.CheckRecipient(c.Recipient) != nil {
+	if c.Version != 1 || c.Role != envelope.RoleRecorder || c.Name != "rec-1" || envelope.CheckPublicKey(c.Key) != nil || seal.CheckRecipient(suitetest.Suite(), c.Recipient) != nil {
 		t.Fatalf("card is %+v", c)
 	}
 	if code, again, _ := try(t, args...); code != 0 || again != first {

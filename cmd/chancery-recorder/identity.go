@@ -47,7 +47,7 @@ func readIdentity(ring *keyring.Ring) (*identity, error) {
 	if id.key, err = seal.SigningKeyFromSeed(key); err != nil {
 		return nil, err
 	}
-	id.open, err = seal.IdentityFromSeed(open)
+	id.open, err = seal.IdentityFromSeed(ring.Suite(), open)
 	return id, err
 }
 

@@ -22,7 +22,7 @@ type card struct {
 	Recipient []byte        `json:"recipient"` // of the suite
 }
 
-type initFlags struct{ keyring, passphraseFile, name, card string }
+type initFlags struct{ keyring, passphraseFile, name, card, suite string }
 
 func initCommand() *cobra.Command {
 	var f initFlags
@@ -41,6 +41,7 @@ func initCommand() *cobra.Command {
 	c.Flags().StringVar(&f.keyring, "keyring", "", "directory of the keyring")
 	c.Flags().StringVar(&f.passphraseFile, "passphrase-file", "", "file of the keyring's passphrase, readable by its owner only")
 	c.Flags().StringVar(&f.name, "name", "recorder", "name that people see in the banner")
+	c.Flags().StringVar(&f.suite, "suite", string(envelope.SuiteAge), "suite of the organisation: age or fips")
 	c.Flags().StringVar(&f.card, "card", "-", "file of the public card; - prints it")
 	c.Flags().String("config", "", "YAML file of settings")
 	return c
@@ -54,7 +55,7 @@ func (f *initFlags) run(stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	ring, err := keyring.Create(f.keyring, passphrase)
+	ring, err := keyring.Create(f.keyring, passphrase, keyring.Suite(envelope.Suite(f.suite)))
 	if errors.Is(err, keyring.ErrExists) {
 		ring, err = keyring.Open(f.keyring, passphrase)
 	}
@@ -62,6 +63,9 @@ func (f *initFlags) run(stdout io.Writer) error {
 		return err
 	}
 	defer ring.Close()
+	if string(ring.Suite()) != f.suite {
+		return fmt.Errorf("making the recorder's keys: %s is a keyring of suite %s, not %s", f.keyring, ring.Suite(), f.suite)
+	}
 	id, err := makeIdentity(ring)
 	if err != nil {
 		return fmt.Errorf("making the recorder's keys: %w", err)

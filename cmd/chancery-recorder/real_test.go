@@ -21,6 +21,7 @@ import (
 	"chancery/core/live"
 	"chancery/core/wire"
 	"chancery/crypto/envelope"
+	"chancery/crypto/suitetest"
 )
 
 // desk is a real server over TLS with a recorded channel, and the recorder's
@@ -39,7 +40,7 @@ func newDesk(t *testing.T) *desk {
 	dir := t.TempDir()
 	secret := write(t, "passphrase", "correct horse\n")
 	ring := filepath.Join(dir, "ring")
-	code, out, stderr := try(t, "init", "--keyring", ring, "--passphrase-file", secret)
+	code, out, stderr := try(t, "init", "--keyring", ring, "--passphrase-file", secret, "--suite", string(suitetest.Suite()))
 	if code != 0 {
 		t.Fatal(stderr)
 	}

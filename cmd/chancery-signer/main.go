@@ -67,18 +67,18 @@ type card struct {
 	Version int           `json:"version"` // 1
 	Role    envelope.Role `json:"role"`
 	Name    string        `json:"name"`
-	Key     []byte        `json:"key"` // Ed25519 public key
+	Key     []byte        `json:"key"` // Ed25519 public key, P-384 in suite fips
 }
 
 func newInit() *cobra.Command {
-	var dir, name string
+	var dir, name, suite string
 	c := &cobra.Command{
 		Use: "init --state DIR", Short: "Make the signer's key, and the card by which the organisation lists it", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if dir == "" || name == "" {
 				return usage{errors.New("--state and --name are needed")}
 			}
-			id, err := initState(dir, name)
+			id, err := initState(dir, name, envelope.Suite(suite))
 			if err != nil {
 				return err
 			}
@@ -88,11 +88,23 @@ func newInit() *cobra.Command {
 	}
 	c.Flags().StringVar(&dir, "state", "", "directory for the key and for what was signed last")
 	c.Flags().StringVar(&name, "name", "signer", "name of the signer, for people")
+	c.Flags().StringVar(&suite, "suite", string(envelope.SuiteAge), "suite of the organisation: age or fips")
 	return c
 }
 
-func initState(dir, name string) (sign.KeyID, error) {
-	key, err := sign.NewKey(rand.Reader)
+// newKey makes a key of the algorithm that a suite's signers have.
+func newKey(suite envelope.Suite) (*sign.Key, error) {
+	switch suite {
+	case envelope.SuiteAge:
+		return sign.NewKey(rand.Reader)
+	case envelope.SuiteFIPS:
+		return sign.NewP384Key()
+	}
+	return nil, usage{fmt.Errorf("suite %q is not known: use age or fips", suite)}
+}
+
+func initState(dir, name string, suite envelope.Suite) (sign.KeyID, error) {
+	key, err := newKey(suite)
 	if err != nil {
 		return sign.KeyID{}, err
 	}

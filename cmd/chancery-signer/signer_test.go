@@ -16,6 +16,7 @@ import (
 	"chancery/compliance/record"
 	"chancery/crypto/sign"
 	"chancery/crypto/sign/signer"
+	"chancery/crypto/suitetest"
 	"chancery/crypto/tlog"
 )
 
@@ -59,7 +60,7 @@ func start(t *testing.T, dir string) (*signer.Client, func()) {
 func newState(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "state")
-	if _, err := initState(dir, "test"); err != nil {
+	if _, err := initState(dir, "test", suitetest.Suite()); err != nil {
 		t.Fatal(err)
 	}
 	return dir

@@ -169,7 +169,7 @@ func (a *app) withSession(work func(context.Context, *session.Session, []string)
 
 // unlocked opens the keyring and the session for the time of work.
 func (a *app) unlocked(ctx context.Context, work func(*session.Session) error) (err error) {
-	ring, err := a.openRing(a.file("keyring"), "Passphrase of this device's keyring: ", false)
+	ring, err := a.openRing(a.file("keyring"), "Passphrase of this device's keyring: ", "")
 	if err != nil {
 		return err
 	}
@@ -192,11 +192,12 @@ func (a *app) openSession(ctx context.Context, ring *keyring.Ring) (*session.Ses
 
 func (a *app) note(text string) { fmt.Fprintln(a.err, text) }
 
-// openRing opens a keyring; create makes it when it is not there.
-func (a *app) openRing(dir, prompt string, create bool) (*keyring.Ring, error) {
+// openRing opens a keyring, or makes one of a suite when it is not there. No
+// suite means that it has to be there.
+func (a *app) openRing(dir, prompt string, suite envelope.Suite) (*keyring.Ring, error) {
 	_, err := os.Stat(dir)
 	fresh := errors.Is(err, os.ErrNotExist)
-	if fresh && !create {
+	if fresh && suite == "" {
 		return nil, &hint{fmt.Errorf("no keyring in %s", dir), "chancery device enroll"}
 	}
 	passphrase, err := a.passphrase(prompt, fresh)
@@ -204,7 +205,7 @@ func (a *app) openRing(dir, prompt string, create bool) (*keyring.Ring, error) {
 		return nil, err
 	}
 	if fresh {
-		return keyring.Create(dir, passphrase)
+		return keyring.Create(dir, passphrase, keyring.Suite(suite))
 	}
 	return keyring.Open(dir, passphrase)
 }

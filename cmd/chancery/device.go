@@ -25,8 +25,12 @@ func deviceEnrollCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "enroll", Short: "Make this a device of yours", Args: cobra.NoArgs,
 		Long: "Makes the device's keys in a new keyring. Your first device starts your chain; a later one waits until another device approves it.",
-		RunE: a.run(func(ctx context.Context, _ []string) (err error) {
-			ring, err := a.openRing(a.file("keyring"), "New passphrase for this device's keyring: ", true)
+		RunE: a.withAPI(func(ctx context.Context, api *client.Transport, _ []string) (err error) {
+			org, err := a.org(ctx, api)
+			if err != nil {
+				return err
+			}
+			ring, err := a.openRing(a.file("keyring"), "New passphrase for this device's keyring: ", org.Suite())
 			if err != nil {
 				return err
 			}

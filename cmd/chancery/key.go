@@ -13,6 +13,7 @@ import (
 	"chancery/cmd/internal/client/session"
 	"chancery/crypto/envelope"
 	"chancery/crypto/keyring"
+	"chancery/crypto/seal"
 )
 
 // Names of the items in a service's keyring.
@@ -45,18 +46,19 @@ func keyCmd(a *app) *cobra.Command {
 }
 
 func keyNewCmd(a *app) *cobra.Command {
-	var role, name, out string
+	var role, name, out, suite string
 	cmd := &cobra.Command{
 		Use: "new", Short: "Make a keyring for a role, and its public card", Args: cobra.NoArgs,
 		Long:    "Makes the private keys of a recorder, auditor, custodian, signer, receipt or removal key in a new keyring, and card.json beside it for chancery org list-party.",
 		Example: "  chancery key new --role auditor --name 'FX auditors' --out ./auditor --passphrase-file pass",
 		RunE: a.run(func(context.Context, []string) error {
-			return a.newKey(envelope.Role(role), name, a.path(out))
+			return a.newKey(envelope.Suite(suite), envelope.Role(role), name, a.path(out))
 		}),
 	}
 	cmd.Flags().StringVar(&role, "role", "", "recorder, auditor, custodian, signer, receipt or removal")
 	cmd.Flags().StringVar(&name, "name", "", "the name that people will read")
 	cmd.Flags().StringVar(&out, "out", "", "directory to make")
+	cmd.Flags().StringVar(&suite, "suite", string(envelope.SuiteAge), "suite of the organisation: age or fips")
 	must(cmd.MarkFlagRequired("role"), cmd.MarkFlagRequired("name"), cmd.MarkFlagRequired("out"))
 	return cmd
 }
@@ -68,16 +70,22 @@ func must(errs ...error) {
 	}
 }
 
-func (a *app) newKey(role envelope.Role, name, dir string) (err error) {
+func (a *app) newKey(suite envelope.Suite, role envelope.Role, name, dir string) (err error) {
 	want, ok := brings[role]
 	if !ok {
 		return &usageError{fmt.Errorf("role %q has no keys of its own", role)}
+	}
+	if err := seal.CheckSuite(suite); err != nil {
+		return &usageError{err}
+	}
+	if role == envelope.RoleSigner && suite == envelope.SuiteFIPS {
+		return &hint{&usageError{errors.New("a signer's key of suite fips is not Ed25519")}, "chancery-signer init --suite fips"}
 	}
 	passphrase, err := a.passphrase("New passphrase for "+dir+": ", true)
 	if err != nil {
 		return err
 	}
-	ring, err := keyring.Create(dir, passphrase)
+	ring, err := keyring.Create(dir, passphrase, keyring.Suite(suite))
 	if err != nil {
 		return err
 	}

@@ -34,26 +34,39 @@ func (r *rootFlags) bind(cmd *cobra.Command) {
 	must(cmd.MarkFlagRequired("root-home"))
 }
 
-// open unlocks the root's keyring; create makes it.
-func (r *rootFlags) open(a *app, create bool) (*keyring.Ring, *seal.SigningKey, error) {
-	passphrase, err := r.passphrase(a, create)
+// create makes the root's keyring, in the suite of the organisation to be.
+func (r *rootFlags) create(a *app, suite envelope.Suite) (*keyring.Ring, *seal.SigningKey, error) {
+	if err := seal.CheckSuite(suite); err != nil {
+		return nil, nil, &usageError{err}
+	}
+	passphrase, err := r.passphrase(a, true)
 	if err != nil {
 		return nil, nil, err
 	}
-	var ring *keyring.Ring
-	if create {
-		ring, err = keyring.Create(a.path(r.home), passphrase)
-	} else {
-		ring, err = keyring.Open(a.path(r.home), passphrase)
-	}
+	ring, err := keyring.Create(a.path(r.home), passphrase, keyring.Suite(suite))
 	if err != nil {
 		return nil, nil, err
 	}
-	if !create {
-		if _, err := ring.Get(itemRoot); err != nil {
-			return nil, nil, errors.Join(err, ring.Close())
-		}
+	return rootKey(ring)
+}
+
+// open unlocks the root's keyring.
+func (r *rootFlags) open(a *app) (*keyring.Ring, *seal.SigningKey, error) {
+	passphrase, err := r.passphrase(a, false)
+	if err != nil {
+		return nil, nil, err
 	}
+	ring, err := keyring.Open(a.path(r.home), passphrase)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := ring.Get(itemRoot); err != nil {
+		return nil, nil, errors.Join(err, ring.Close())
+	}
+	return rootKey(ring)
+}
+
+func rootKey(ring *keyring.Ring) (*keyring.Ring, *seal.SigningKey, error) {
 	key, err := session.SigningKey(ring, itemRoot)
 	if err != nil {
 		return nil, nil, errors.Join(err, ring.Close())
@@ -70,29 +83,30 @@ func (r *rootFlags) passphrase(a *app, fresh bool) (string, error) {
 }
 
 func orgInitCmd(a *app) *cobra.Command {
-	var name, capture string
+	var name, capture, suite string
 	var root rootFlags
 	cmd := &cobra.Command{
 		Use: "init", Short: "Make the organisation's root key and publish its genesis", Args: cobra.NoArgs,
 		Example: "  chancery org init --name 'Example Bank' --capture required --root-home /media/root-key",
 		RunE: a.withAPI(func(ctx context.Context, api *client.Transport, _ []string) error {
-			ring, key, err := root.open(a, true)
+			ring, key, err := root.create(a, envelope.Suite(suite))
 			if err != nil {
 				return err
 			}
 			defer ring.Close()
-			return a.initOrg(ctx, api, name, envelope.Capture(capture), key)
+			return a.initOrg(ctx, api, envelope.Suite(suite), name, envelope.Capture(capture), key)
 		}),
 	}
 	cmd.Flags().StringVar(&name, "name", "", "the organisation's name")
 	cmd.Flags().StringVar(&capture, "capture", "off", "least capture that a channel may have: off or required")
+	cmd.Flags().StringVar(&suite, "suite", string(envelope.SuiteAge), "algorithms, for good: age, or fips for those that FIPS 140-3 approves")
 	root.bind(cmd)
 	must(cmd.MarkFlagRequired("name"))
 	return cmd
 }
 
-func (a *app) initOrg(ctx context.Context, api *client.Transport, name string, capture envelope.Capture, root *seal.SigningKey) error {
-	e, err := session.NewOrg(name, capture, 1, a.now(), root)
+func (a *app) initOrg(ctx context.Context, api *client.Transport, suite envelope.Suite, name string, capture envelope.Capture, root *seal.SigningKey) error {
+	e, err := session.NewOrg(suite, name, capture, 1, a.now(), root)
 	if err != nil {
 		return err
 	}
@@ -255,7 +269,7 @@ func (a *app) extendOrg(ctx context.Context, api *client.Transport, root *rootFl
 	if err != nil {
 		return err
 	}
-	ring, key, err := root.open(a, false)
+	ring, key, err := root.open(a)
 	if err != nil {
 		return err
 	}

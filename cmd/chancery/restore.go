@@ -59,7 +59,7 @@ func (a *app) restore(ctx context.Context, api *client.Transport, root *rootFlag
 	if err != nil {
 		return err
 	}
-	ring, key, err := root.open(a, false)
+	ring, key, err := root.open(a)
 	if err != nil {
 		return err
 	}

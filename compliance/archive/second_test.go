@@ -16,6 +16,7 @@ import (
 	"chancery/compliance/archive/archivetest"
 	"chancery/crypto/envelope"
 	"chancery/crypto/sign"
+	"chancery/crypto/suitetest"
 )
 
 const secondVerifier = "../../docs/formats/verify.py"
@@ -208,7 +209,7 @@ func damageAbout(t *testing.T, d *damaged) {
 		{`"schedule":"daily"`, `"schedule":"weekly"`},
 		{`"schedule":"daily"`, `"schedule":"Daily"`},
 		{`"status":"complete"`, `"status":"fine"`},
-		{`"suite":"age"`, `"suite":"fips"`},
+		{`"suite":"` + string(suitetest.Suite()) + `"`, `"suite":"none"`},
 		{`"withheld":0`, `"withheld":1`},
 		{`"first":0`, `"first":1`},
 		{`000001.jsonl.zst`, `000002.jsonl.zst`},

@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -101,8 +100,8 @@ func (c *climb) checkGrowth(org *chain.Org) error {
 	return nil
 }
 
-func (c *climb) keys() []ed25519.PublicKey {
-	keys := make([]ed25519.PublicKey, len(c.signers))
+func (c *climb) keys() [][]byte {
+	keys := make([][]byte, len(c.signers))
 	for i, p := range c.signers {
 		keys[i] = p.Key
 	}

@@ -246,7 +246,7 @@ func opener(t testing.TB, w *archivetest.World, cut *archivetest.Cut) archive.Op
 	for _, c := range slip.Copies {
 		copies = append(copies, seal.Copy{Recipient: c.Recipient, File: c.File})
 	}
-	plain, err := seal.OpenSlip(w.Auditor, copies)
+	plain, err := seal.OpenSlip(w.Auditor, seal.ArchiveKey(w.Org().ID(), slip.Archive), copies)
 	if err != nil {
 		t.Fatal(err)
 	}

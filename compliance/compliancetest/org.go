@@ -12,6 +12,7 @@ import (
 	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
 	"chancery/crypto/sign"
+	"chancery/crypto/suitetest"
 	"chancery/identity"
 	"chancery/policy"
 )
@@ -39,7 +40,7 @@ func New(t testing.TB) *Org {
 	t.Cleanup(db.Close)
 	o.DB = db
 	body := envelope.OrgGenesisBody{
-		Name: "Test", Suite: envelope.SuiteAge, Roots: [][]byte{o.root.Public()}, Threshold: 1,
+		Name: "Test", Suite: suitetest.Suite(), Roots: [][]byte{o.root.Public()}, Threshold: 1,
 		Capture: envelope.CaptureRequired, Nonce: make([]byte, 16),
 	}
 	genesis := o.link(o.root, &envelope.Link{Type: envelope.OrgGenesis, Body: envelope.Marshal(&body)})

@@ -6,6 +6,7 @@ import (
 	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
 	"chancery/crypto/sign"
+	"chancery/crypto/suitetest"
 	"chancery/identity"
 	"chancery/policy"
 )
@@ -55,7 +56,7 @@ func (o *Org) Legal(name string) *Person {
 
 func (o *Org) genesis(name string, key *sign.Key) *chain.User {
 	body := envelope.UserGenesisBody{
-		Suite: envelope.SuiteAge, Recipient: []byte(name), Nonce: make([]byte, 16),
+		Suite: suitetest.Suite(), Recipient: []byte(name), Nonce: make([]byte, 16),
 		Device: envelope.DeviceBody{Name: "laptop", Key: key.Public(), Recipient: []byte("device " + name)},
 	}
 	l := envelope.Link{

@@ -6,6 +6,7 @@ import (
 
 	"chancery/crypto/sign"
 	"chancery/crypto/sign/signer"
+	"chancery/crypto/suitetest"
 	"chancery/crypto/tlog"
 )
 
@@ -20,7 +21,7 @@ type Signer struct {
 // NewSigner makes a signer with a key of its own.
 func NewSigner(t testing.TB) *Signer {
 	t.Helper()
-	return &Signer{Key: Key(t), last: map[string]signer.Last{}}
+	return &Signer{Key: suitetest.SignerKey(t), last: map[string]signer.Last{}}
 }
 
 // SignCertificate signs a disposal certificate.

@@ -10,6 +10,7 @@ import (
 
 	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
+	"chancery/crypto/seal"
 )
 
 // directory holds the verified chains of the organisation and its people, and
@@ -17,6 +18,7 @@ import (
 // Chains that it gave out never change: a longer one takes their place.
 type directory struct {
 	pin    envelope.OrgID
+	suite  envelope.Suite // of the recorder's own keys
 	server Server
 	now    func() time.Time
 	tape   *tape
@@ -42,7 +44,7 @@ func openDirectory(dir string, c *Config) (*directory, error) {
 		return nil, err
 	}
 	d := &directory{
-		pin: c.Org, server: c.Server, now: c.Now, tape: t,
+		pin: c.Org, suite: c.Identity.Suite(), server: c.Server, now: c.Now, tape: t,
 		links: map[envelope.UserID][]*envelope.Entry{}, users: map[envelope.UserID]*chain.User{},
 	}
 	if err := d.load(); err != nil {
@@ -77,7 +79,7 @@ func (d *directory) build(links map[envelope.UserID][]*envelope.Entry) error {
 	if !ok {
 		return nil // the first start
 	}
-	org, err := buildOrg(d.pin, own)
+	org, err := d.buildOrg(own)
 	if err != nil {
 		return err
 	}
@@ -92,7 +94,7 @@ func (d *directory) build(links map[envelope.UserID][]*envelope.Entry) error {
 	return nil
 }
 
-func buildOrg(pin envelope.OrgID, links []*envelope.Entry) (*chain.Org, error) {
+func (d *directory) buildOrg(links []*envelope.Entry) (*chain.Org, error) {
 	if len(links) == 0 {
 		return nil, alarm(ChainBad, "organisation's chain is empty")
 	}
@@ -100,8 +102,11 @@ func buildOrg(pin envelope.OrgID, links []*envelope.Entry) (*chain.Org, error) {
 	if err != nil {
 		return nil, alarm(ChainBad, "organisation's genesis: %w", err)
 	}
-	if org.ID() != pin {
-		return nil, alarm(ChainBad, "organisation is %s, pinned is %s", org.ID(), pin)
+	if org.ID() != d.pin {
+		return nil, alarm(ChainBad, "organisation is %s, pinned is %s", org.ID(), d.pin)
+	}
+	if org.Suite() != d.suite {
+		return nil, fmt.Errorf("organisation %s is of suite %s, this recorder's keyring of suite %s: %w", d.pin, org.Suite(), d.suite, seal.ErrSuite)
 	}
 	return org, applyAll(org, links[1:])
 }
@@ -171,7 +176,7 @@ func (d *directory) refreshOrg(ctx context.Context) error {
 	if err := extends(d.orgLinks, links); err != nil || len(links) == len(d.orgLinks) {
 		return err
 	}
-	org, err := buildOrg(d.pin, links)
+	org, err := d.buildOrg(links)
 	if err != nil {
 		return err
 	}

@@ -238,7 +238,7 @@ func (f *follower) export(w *archive.OpeningsWriter, part Range) (exceptions uin
 // slip seals the data key to the readers.
 func (r *Recorder) slip(export envelope.Hash, key seal.DataKey, readers [][]byte) ([]byte, error) {
 	plain := envelope.Marshal(&archive.SlipKey{Type: archive.SlipKeyType, Org: r.Org, Archive: export, Key: key[:]})
-	copies, err := seal.SealTo(readers, plain)
+	copies, err := seal.SealTo(r.Identity.Suite(), seal.ArchiveKey(r.Org, export), readers, plain)
 	if err != nil {
 		return nil, err
 	}

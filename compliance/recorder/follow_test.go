@@ -243,7 +243,7 @@ func TestAttackWraps(t *testing.T) {
 		"the same seed wrapped again": func(w *world) func(uint64, []byte, []envelope.Hash) ([]byte, []envelope.Hash) {
 			return func(n uint64, _ []byte, h []envelope.Hash) ([]byte, []envelope.Hash) {
 				e := seal.Epoch{Org: w.org.ID(), Channel: w.channel.ID(), N: n}
-				return must(seal.WrapSeed(w.seeds[n], e, w.rec.identity.Recipient())), h
+				return must(seal.WrapSeed(w.org.Suite(), w.seeds[n], e, w.rec.identity.Recipient())), h
 			}
 		},
 		"a hash too few": func(*world) func(uint64, []byte, []envelope.Hash) ([]byte, []envelope.Hash) {
@@ -277,11 +277,11 @@ func TestAttackCreatorWrapsJunk(t *testing.T) {
 	cases := map[string]func(*world, seal.Epoch) []byte{
 		"junk": func(*world, seal.Epoch) []byte { return bytes.Repeat([]byte("junk"), 100) },
 		"another seed": func(w *world, e seal.Epoch) []byte {
-			return must(seal.WrapSeed(seal.NewSeed(), e, w.rec.identity.Recipient()))
+			return must(seal.WrapSeed(w.org.Suite(), seal.NewSeed(), e, w.rec.identity.Recipient()))
 		},
 		"seed of another epoch": func(w *world, e seal.Epoch) []byte {
 			e.N++
-			return must(seal.WrapSeed(w.seeds[2], e, w.rec.identity.Recipient()))
+			return must(seal.WrapSeed(w.org.Suite(), w.seeds[2], e, w.rec.identity.Recipient()))
 		},
 	}
 	for name, make := range cases {
@@ -308,7 +308,7 @@ func (w *world) rotateJunk(by *person, junk func(*world, seal.Epoch) []byte) {
 	seed := seal.NewSeed()
 	e := seal.Epoch{Org: w.org.ID(), Channel: w.channel.ID(), N: n}
 	recipients := must(w.channel.Recipients())
-	wraps := must(seal.WrapAll(seed, e, recipients))
+	wraps := must(seal.WrapAll(w.org.Suite(), seed, e, recipients))
 	wraps.Files[len(wraps.Files)-1] = junk(w, e)
 	var root tlog.RootBuilder
 	for i := range recipients {

@@ -448,7 +448,7 @@ func (c *court) checkOpenings(o *Openings) {
 		copies = append(copies, seal.Copy{Recipient: s.Recipient, File: s.File})
 	}
 	var key archive.SlipKey
-	if err := envelope.Unmarshal(must(seal.OpenSlip(c.auditor, copies)), &key); err != nil {
+	if err := envelope.Unmarshal(must(seal.OpenSlip(c.auditor, seal.ArchiveKey(c.world.org.ID(), slip.Archive), copies)), &key); err != nil {
 		t.Fatal(err)
 	}
 	if archive.KeyCommit(envelope.Hash{7}, key.Key) != o.KeyCommit {

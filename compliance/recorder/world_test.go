@@ -15,6 +15,7 @@ import (
 	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
 	"chancery/crypto/seal"
+	"chancery/crypto/suitetest"
 )
 
 // world is an organisation with one channel on an honest server, which tests
@@ -67,7 +68,7 @@ type person struct {
 
 func newParty(t *testing.T) *party {
 	key, err := seal.GenerateSigningKey(rand.Reader)
-	id, err2 := seal.GenerateIdentity(rand.Reader)
+	id, err2 := seal.GenerateIdentity(suitetest.Suite(), rand.Reader)
 	if err := errors.Join(err, err2); err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +89,7 @@ func newWorld(t *testing.T) *world {
 	w.root = newParty(t).key
 	g := &envelope.Entry{Kind: envelope.KindLink, Header: envelope.Marshal(&envelope.Link{
 		Version: envelope.Version, Type: envelope.OrgGenesis, Key: w.root.ID(), Body: envelope.Marshal(&envelope.OrgGenesisBody{
-			Name: "Desk", Suite: envelope.SuiteAge, Roots: [][]byte{w.root.Public()}, Threshold: 1,
+			Name: "Desk", Suite: suitetest.Suite(), Roots: [][]byte{w.root.Public()}, Threshold: 1,
 			Capture: envelope.CaptureRequired, Nonce: nonce(),
 		}),
 	})}
@@ -133,7 +134,7 @@ func (w *world) enrol(roles ...envelope.Role) *person {
 	g := &envelope.Entry{Kind: envelope.KindLink, Header: envelope.Marshal(&envelope.Link{
 		Version: envelope.Version, Org: w.org.ID(), Type: envelope.UserGenesis, Key: p.key.ID(),
 		Body: envelope.Marshal(&envelope.UserGenesisBody{
-			Suite: envelope.SuiteAge, Recipient: p.identity.Recipient(), Nonce: nonce(),
+			Suite: suitetest.Suite(), Recipient: p.identity.Recipient(), Nonce: nonce(),
 			Device: envelope.DeviceBody{Name: "laptop", Key: p.key.Public(), Recipient: p.identity.Recipient()},
 		}),
 	})}
@@ -222,7 +223,7 @@ func (w *world) rotate(by *person, cause envelope.Cause) {
 	n := w.epochs() + 1
 	seed := seal.NewSeed()
 	recipients := must(w.channel.Recipients())
-	wraps := must(seal.WrapAll(seed, seal.Epoch{Org: w.org.ID(), Channel: w.channel.ID(), N: n}, recipients))
+	wraps := must(seal.WrapAll(w.org.Suite(), seed, seal.Epoch{Org: w.org.ID(), Channel: w.channel.ID(), N: n}, recipients))
 	body := &envelope.EpochBody{
 		N: n, Cause: cause, MembersRoot: wraps.MembersRoot, SeedCommit: wraps.SeedCommit, WrapsRoot: wraps.WrapsRoot,
 		History: envelope.HistorySinceJoin, NotAfter: w.now.Add(time.Hour).UnixMicro(),

@@ -133,7 +133,7 @@ func (c *Channel) Rotate(p *Person, cause envelope.Cause) {
 		epoch.N, body.PrevCommit = newest.N+1, newest.Body.SeedCommit
 	}
 	seed := seal.NewSeed()
-	wraps, err := seal.WrapAll(seed, epoch, recipients)
+	wraps, err := seal.WrapAll(s.Org().Suite(), seed, epoch, recipients)
 	s.Must(err)
 	body.N, body.MembersRoot, body.WrapsRoot, body.SeedCommit = epoch.N, wraps.MembersRoot, wraps.WrapsRoot, wraps.SeedCommit
 	e := c.Link(p, envelope.EpochStart, &body)

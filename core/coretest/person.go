@@ -9,6 +9,7 @@ import (
 	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
 	"chancery/crypto/seal"
+	"chancery/crypto/suitetest"
 	"chancery/identity"
 )
 
@@ -38,7 +39,7 @@ func (s *Server) OrgGenesis() []byte { return s.orgGenesis(envelope.CaptureOff) 
 
 func (s *Server) orgGenesis(capture envelope.Capture) []byte {
 	return s.RootLink(envelope.OrgGenesis, &envelope.OrgGenesisBody{
-		Name: "Test", Suite: envelope.SuiteAge, Roots: [][]byte{s.Root.Public()}, Threshold: 1, Capture: capture, Nonce: nonce(),
+		Name: "Test", Suite: suitetest.Suite(), Roots: [][]byte{s.Root.Public()}, Threshold: 1, Capture: capture, Nonce: nonce(),
 	})
 }
 
@@ -125,13 +126,13 @@ func (p *Person) GenesisNamed(device string) wire.NewChain {
 	s := p.s
 	s.T.Helper()
 	p.Seed = seal.NewUserSeed()
-	user, err := seal.UserIdentity(p.Seed)
+	user, err := seal.UserIdentity(suitetest.Suite(), p.Seed)
 	s.Must(err)
 	org := s.Org()
 	var first envelope.DeviceBody
 	var wrap []byte
 	p.Key, first, wrap = p.device(device, org.ID())
-	body := envelope.UserGenesisBody{Suite: envelope.SuiteAge, Recipient: user.Recipient(), Nonce: nonce(), Device: first}
+	body := envelope.UserGenesisBody{Suite: suitetest.Suite(), Recipient: user.Recipient(), Nonce: nonce(), Device: first}
 	e := p.link(&envelope.Link{Version: envelope.Version, Org: org.ID(), Type: envelope.UserGenesis, Body: envelope.Marshal(&body)})
 	p.Chain, err = chain.NewUser(org, e)
 	s.Must(err)
@@ -145,9 +146,9 @@ func (p *Person) device(name string, org envelope.OrgID) (*seal.SigningKey, enve
 	s.T.Helper()
 	key, err := seal.GenerateSigningKey(rand.Reader)
 	s.Must(err)
-	identity, err := seal.GenerateIdentity(rand.Reader)
+	identity, err := seal.GenerateIdentity(suitetest.Suite(), rand.Reader)
 	s.Must(err)
-	wrap, err := seal.WrapUserSeed(p.Seed, seal.UserSeedContext{Org: org, Device: key.ID(), Generation: 1}, identity.Recipient())
+	wrap, err := seal.WrapUserSeed(suitetest.Suite(), p.Seed, seal.UserSeedContext{Org: org, Device: key.ID(), Generation: 1}, identity.Recipient())
 	s.Must(err)
 	return key, envelope.DeviceBody{Name: name, Key: key.Public(), Recipient: identity.Recipient(), Wrap: envelope.SumBytes(wrap)}, wrap
 }

@@ -7,6 +7,7 @@ import (
 	"chancery/core/wire"
 	"chancery/crypto/envelope"
 	"chancery/crypto/seal"
+	"chancery/crypto/suitetest"
 	"chancery/identity"
 )
 
@@ -22,7 +23,7 @@ func (s *Server) Recorder(admin *Person) *Recorder {
 	s.T.Helper()
 	key, err := seal.GenerateSigningKey(rand.Reader)
 	s.Must(err)
-	id, err := seal.GenerateIdentity(rand.Reader)
+	id, err := seal.GenerateIdentity(suitetest.Suite(), rand.Reader)
 	s.Must(err)
 	s.List(admin, envelope.Party{Role: envelope.RoleRecorder, Name: "rec", Key: key.Public(), Recipient: id.Recipient()})
 	r := &Recorder{s: s, Key: key}

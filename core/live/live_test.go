@@ -2,7 +2,6 @@ package live_test
 
 import (
 	"context"
-	"crypto/fips140"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -19,6 +18,7 @@ import (
 	"chancery/core/postgres/postgrestest"
 	"chancery/core/wire"
 	"chancery/crypto/envelope"
+	"chancery/fips"
 	"chancery/identity"
 )
 
@@ -100,7 +100,7 @@ type client struct {
 
 // dial computes SHA-1 as every WebSocket client must, also where FIPS is enforced.
 func dial(url string, header http.Header) (conn *websocket.Conn, resp *http.Response, err error) {
-	fips140.WithoutEnforcement(func() { conn, resp, err = websocket.DefaultDialer.Dial(url, header) })
+	fips.WithoutEnforcement(func() { conn, resp, err = websocket.DefaultDialer.Dial(url, header) })
 	return conn, resp, err
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"chancery/crypto/envelope"
 	"chancery/crypto/seal"
+	"chancery/crypto/sign"
 )
 
 // The attacks of the threat model that the validator alone must stop, by number.
@@ -327,6 +328,42 @@ func TestAttack29SuiteDowngrade(t *testing.T) {
 	want(t, "user", err, SuiteBad)
 	_, err = NewOrg(w.orgGenesis(func(b *envelope.OrgGenesisBody) { b.Suite = "" }))
 	want(t, "organisation", err, SuiteBad)
+	for _, s := range []envelope.Suite{"FIPS", "fips ", "age+fips", "fips2"} {
+		_, err = NewOrg(w.orgGenesis(func(b *envelope.OrgGenesisBody) { b.Suite = s }))
+		want(t, "organisation of suite "+string(s), err, SuiteBad)
+	}
+}
+
+// Whoever joins an organisation, or signs for it, does so in its suite.
+func TestAttack29OtherSuiteInTheChain(t *testing.T) {
+	t.Parallel()
+	p384, err := sign.NewP384Key()
+	if err != nil {
+		t.Fatal(err)
+	}
+	suites := map[envelope.Suite]struct {
+		other       envelope.Suite
+		good, wrong []byte
+	}{
+		envelope.SuiteAge:  {envelope.SuiteFIPS, key("signer").Public(), p384.Public()},
+		envelope.SuiteFIPS: {envelope.SuiteAge, p384.Public(), key("signer").Public()},
+	}
+	for suite, x := range suites {
+		w := found(t, envelope.CaptureOff)
+		w.org, err = NewOrg(w.orgGenesis(func(b *envelope.OrgGenesisBody) { b.Suite = suite }))
+		want(t, "organisation", err, "")
+		_, err = NewUser(w.org, w.userGenesis("erin", func(_ *envelope.Link, b *envelope.UserGenesisBody) { b.Suite = suite }))
+		want(t, "user of the suite", err, "")
+		_, err = NewUser(w.org, w.userGenesis("erin", func(_ *envelope.Link, b *envelope.UserGenesisBody) { b.Suite = x.other }))
+		want(t, "user of the other suite", err, SuiteBad)
+		list := func(role envelope.Role, key []byte) error {
+			return w.org.Apply(w.orgLink(envelope.OrgList, &envelope.Party{Role: role, Name: "n", Key: key}))
+		}
+		want(t, "signer of the other suite", list(envelope.RoleSigner, x.wrong), SuiteBad)
+		want(t, "receipt key that is P-384", list(envelope.RoleReceipt, p384.Public()), Malformed)
+		want(t, "signer", list(envelope.RoleSigner, x.good), "")
+		want(t, "point off the curve", list(envelope.RoleSigner, append([]byte{4}, make([]byte, 96)...)), Malformed)
+	}
 }
 
 func TestAttack30AnotherUsersDevice(t *testing.T) {

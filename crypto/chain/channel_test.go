@@ -5,6 +5,7 @@ import (
 
 	"chancery/crypto/envelope"
 	"chancery/crypto/seal"
+	"chancery/crypto/suitetest"
 )
 
 func TestChannelGenesis(t *testing.T) {
@@ -315,11 +316,11 @@ func TestRootsAgreeWithSeal(t *testing.T) {
 	recipients, err := w.c.Recipients()
 	w.must(err)
 	for i := range recipients {
-		id, err := seal.IdentityFromSeed(key(recipients[i].ID.String()).Seed())
+		id, err := seal.IdentityFromSeed(suitetest.Suite(), key(recipients[i].ID.String()).Seed())
 		w.must(err)
 		recipients[i].Public = id.Recipient()
 	}
-	wraps, err := seal.WrapAll(w.seed(2), seal.Epoch{Org: w.org.ID(), Channel: w.c.ID(), N: 2}, recipients)
+	wraps, err := seal.WrapAll(suitetest.Suite(), w.seed(2), seal.Epoch{Org: w.org.ID(), Channel: w.c.ID(), N: 2}, recipients)
 	w.must(err)
 	var hashes []envelope.Hash
 	for _, f := range wraps.Files {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"chancery/crypto/envelope"
+	"chancery/crypto/p384"
 )
 
 // Org is an organisation's chain: its roots, its suite and whom it lists.
@@ -125,7 +126,7 @@ func (o *Org) list(l *envelope.Link) error {
 	if err != nil {
 		return err
 	}
-	if err := checkParty(p); err != nil {
+	if err := checkParty(o.Suite(), p); err != nil {
 		return err
 	}
 	if _, ok := o.Party(p.Role, p.ID()); ok {
@@ -147,7 +148,7 @@ var needs = map[envelope.Role]struct{ key, recipient, user bool }{
 	envelope.RoleLegal:      {user: true},
 }
 
-func checkParty(p *envelope.Party) error {
+func checkParty(s envelope.Suite, p *envelope.Party) error {
 	need, known := needs[p.Role]
 	switch {
 	case !known:
@@ -158,11 +159,26 @@ func checkParty(p *envelope.Party) error {
 		return refuse(Malformed, "%s without a name of at most 200 bytes", p.Role)
 	}
 	if need.key {
-		if err := envelope.CheckPublicKey(p.Key); err != nil {
-			return &Refused{Malformed, err}
-		}
+		return checkKey(s, p)
 	}
 	return nil
+}
+
+// checkKey holds a listed key to its algorithm: in suite fips the signer's is
+// P-384, every other key is Ed25519 in both suites.
+func checkKey(s envelope.Suite, p *envelope.Party) error {
+	check := envelope.CheckPublicKey
+	if s == envelope.SuiteFIPS && p.Role == envelope.RoleSigner {
+		check = p384.CheckPublic
+	}
+	err := check(p.Key)
+	switch {
+	case err == nil:
+		return nil
+	case p.Role == envelope.RoleSigner && (envelope.CheckPublicKey(p.Key) == nil || p384.CheckPublic(p.Key) == nil):
+		return refuse(SuiteBad, "signer %q has a key of another suite than %q", p.Name, s)
+	}
+	return &Refused{Malformed, err}
 }
 
 func (o *Org) delist(l *envelope.Link) error {

@@ -6,6 +6,7 @@ import (
 
 	"chancery/crypto/envelope"
 	"chancery/crypto/seal"
+	"chancery/crypto/suitetest"
 )
 
 var identityPoint = append([]byte{1}, make([]byte, 31)...)
@@ -82,7 +83,7 @@ func TestOrgLinks(t *testing.T) {
 	t.Parallel()
 	w := found(t, envelope.CaptureOff)
 	party := func(edit func(*envelope.Party)) *envelope.Entry {
-		p := envelope.Party{Role: envelope.RoleSigner, Name: "archive signer", Key: key("signer").Public()}
+		p := envelope.Party{Role: envelope.RoleSigner, Name: "archive signer", Key: suitetest.SignerKey(t).Public()}
 		edit(&p)
 		return w.orgLink(envelope.OrgList, &p)
 	}

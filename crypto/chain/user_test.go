@@ -20,7 +20,7 @@ func TestUserGenesis(t *testing.T) {
 			l.Seq, l.Chain, l.Prev = 1, w.bob.id, w.bob.Head()
 		}, Malformed},
 		"org":          {func(l *envelope.Link, b *envelope.UserGenesisBody) { l.Org[0] ^= 1 }, WrongChain},
-		"suite":        {func(l *envelope.Link, b *envelope.UserGenesisBody) { b.Suite = envelope.SuiteFIPS }, SuiteBad},
+		"suite":        {func(l *envelope.Link, b *envelope.UserGenesisBody) { b.Suite = "none" }, SuiteBad},
 		"nonce":        {func(l *envelope.Link, b *envelope.UserGenesisBody) { b.Nonce = nil }, Malformed},
 		"recipient":    {func(l *envelope.Link, b *envelope.UserGenesisBody) { b.Recipient = nil }, Malformed},
 		"signer":       {func(l *envelope.Link, b *envelope.UserGenesisBody) { l.Key[0] ^= 1 }, Malformed},

@@ -9,6 +9,7 @@ import (
 
 	"chancery/crypto/envelope"
 	"chancery/crypto/seal"
+	"chancery/crypto/suitetest"
 )
 
 // tester is what testing.T and rapid.T share.
@@ -108,7 +109,7 @@ func (w *world) must(err error) {
 }
 
 func (w *world) orgGenesis(edit func(*envelope.OrgGenesisBody)) *envelope.Entry {
-	b := envelope.OrgGenesisBody{Name: "Example", Suite: envelope.SuiteAge, Threshold: 2, Capture: envelope.CaptureOff, Nonce: nonce("org")}
+	b := envelope.OrgGenesisBody{Name: "Example", Suite: suitetest.Suite(), Threshold: 2, Capture: envelope.CaptureOff, Nonce: nonce("org")}
 	for _, r := range w.roots {
 		b.Roots = append(b.Roots, r.Public())
 	}
@@ -130,7 +131,7 @@ func (w *world) next(s *spine, kind envelope.LinkType, body any) *envelope.Link 
 
 func (w *world) userGenesis(name string, edits ...func(*envelope.Link, *envelope.UserGenesisBody)) *envelope.Entry {
 	k := key(name + "'s device")
-	b := envelope.UserGenesisBody{Suite: envelope.SuiteAge, Recipient: []byte(name + "'s recipient"), Nonce: nonce(name),
+	b := envelope.UserGenesisBody{Suite: suitetest.Suite(), Recipient: []byte(name + "'s recipient"), Nonce: nonce(name),
 		Device: envelope.DeviceBody{Name: "laptop", Key: k.Public(), Recipient: []byte("device recipient")}}
 	l := &envelope.Link{Org: w.org.ID(), Type: envelope.UserGenesis, Key: k.ID()}
 	for _, edit := range edits {

@@ -78,8 +78,17 @@ type Suite string
 
 const (
 	SuiteAge  Suite = "age"
-	SuiteFIPS Suite = "fips" // reserved by the formats; built with the next issue
+	SuiteFIPS Suite = "fips"
 )
 
-// KeyOf names an Ed25519 public key.
-func KeyOf(public []byte) KeyID { return KeyID(Sum("key", 1, public)) }
+// p384Size is the size of a P-384 public key; an Ed25519 key has 32 bytes.
+const p384Size = 97
+
+// KeyOf names a public key: Ed25519, or P-384 of a signer in suite fips.
+func KeyOf(public []byte) KeyID {
+	algorithm := 1
+	if len(public) == p384Size {
+		algorithm = 2
+	}
+	return KeyID(Sum("key", algorithm, public))
+}

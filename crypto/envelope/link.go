@@ -112,7 +112,7 @@ type Party struct {
 	_         struct{} `cbor:",toarray"`
 	Role      Role
 	Name      string      // plain text for people
-	Key       []byte      // Ed25519 public key, or empty
+	Key       []byte      // Ed25519 public key, P-384 of a signer in suite fips, or empty
 	Recipient []byte      // public key of the suite that secrets are sealed to, or empty
 	User      UserID      // the person's user chain, for people
 	Scope     []ChannelID // sorted; empty means every channel

@@ -3,11 +3,7 @@ package keyring
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-
-	"filippo.io/age"
 
 	"chancery/crypto/envelope"
 	"chancery/crypto/seal"
@@ -20,19 +16,36 @@ const configFile = "keyring.json"
 const maxConfig = 16 << 10 // bytes
 
 type configJSON struct {
-	Version int    `json:"version"` // 1
-	KDF     string `json:"kdf"`     // age-scrypt; the work factor is in the file below
-	Master  []byte `json:"master"`  // age file with one scrypt stanza
+	Version    int    `json:"version"`              // 1
+	KDF        string `json:"kdf"`                  // names the suite too
+	Iterations int    `json:"iterations,omitempty"` // of PBKDF2; scrypt's work factor is in the file below
+	Salt       []byte `json:"salt,omitempty"`       // of PBKDF2
+	Master     []byte `json:"master"`               // the sealed master key
 }
 
-const kdfScrypt = "age-scrypt"
+// protector is how a suite protects a master key by a passphrase.
+type protector interface {
+	// protect fills what a configuration needs to be opened again.
+	protect(master seal.DataKey, passphrase string, cheap bool) (configJSON, error)
+	// unprotect fails with ErrPassphrase or ErrDamaged.
+	unprotect(c configJSON, passphrase string) ([]byte, error)
+}
+
+var protectors = map[envelope.Suite]protector{envelope.SuiteAge: scrypt{}, envelope.SuiteFIPS: pbkdf{}}
+
+// suites tells the suite of a keyring by its KDF.
+var suites = map[string]envelope.Suite{kdfScrypt: envelope.SuiteAge, kdfPBKDF2: envelope.SuiteFIPS}
 
 func (r *Ring) writeMaster(passphrase string) error {
-	file, err := protect(r.master, passphrase, r.config.logN)
+	if err := r.usable(passphrase); err != nil {
+		return err
+	}
+	c, err := protectors[r.config.suite].protect(r.master, passphrase, r.config.cheap)
 	if err != nil {
 		return err
 	}
-	b, err := json.MarshalIndent(configJSON{1, kdfScrypt, file}, "", "  ")
+	c.Version = 1
+	b, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -40,73 +53,47 @@ func (r *Ring) writeMaster(passphrase string) error {
 }
 
 func (r *Ring) readMaster(passphrase string) error {
-	b, err := readFile(r.path(configFile), maxConfig)
+	c, err := r.readConfig()
 	if err != nil {
 		return err
+	}
+	r.config.suite = suites[c.KDF]
+	if err := r.usable(passphrase); err != nil {
+		return err
+	}
+	master, err := protectors[r.config.suite].unprotect(c, passphrase)
+	if err == nil && len(master) != len(r.master) {
+		err = fmt.Errorf("%w: master key has %d bytes", ErrDamaged, len(master))
+	}
+	if err != nil {
+		return err
+	}
+	r.master = seal.DataKey(master)
+	return nil
+}
+
+func (r *Ring) readConfig() (configJSON, error) {
+	b, err := readFile(r.path(configFile), maxConfig)
+	if err != nil {
+		return configJSON{}, err
 	}
 	var c configJSON
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&c); err != nil {
-		return fmt.Errorf("%w: %s: %v", ErrDamaged, configFile, err)
+		return c, fmt.Errorf("%w: %s: %v", ErrDamaged, configFile, err)
 	}
-	if c.Version != 1 || c.KDF != kdfScrypt {
-		return fmt.Errorf("%s: version %d with kdf %q is not known", configFile, c.Version, c.KDF)
+	if _, known := suites[c.KDF]; c.Version != 1 || !known {
+		return c, fmt.Errorf("%s: version %d with kdf %q is not known", configFile, c.Version, c.KDF)
 	}
-	r.master, err = unprotect(c.Master, passphrase)
-	return err
+	return c, nil
 }
 
-func protect(master seal.DataKey, passphrase string, logN int) ([]byte, error) {
-	if err := usable(passphrase); err != nil {
-		return nil, err
-	}
-	to, err := age.NewScryptRecipient(passphrase)
-	if err != nil {
-		return nil, err
-	}
-	to.SetWorkFactor(logN)
-	var file bytes.Buffer
-	w, err := age.Encrypt(&file, to)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := w.Write(master[:]); err != nil {
-		return nil, err
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	return file.Bytes(), nil
-}
-
-func unprotect(file []byte, passphrase string) (seal.DataKey, error) {
-	if err := usable(passphrase); err != nil {
-		return seal.DataKey{}, err
-	}
-	id, err := age.NewScryptIdentity(passphrase)
-	if err != nil {
-		return seal.DataKey{}, err
-	}
-	id.SetMaxWorkFactor(maxLogN)
-	plain, err := age.Decrypt(bytes.NewReader(file), id)
-	if errors.Is(err, age.ErrIncorrectIdentity) {
-		return seal.DataKey{}, ErrPassphrase
-	}
-	if err != nil {
-		return seal.DataKey{}, fmt.Errorf("%w: %v", ErrDamaged, err)
-	}
-	master, err := io.ReadAll(plain)
-	if err != nil || len(master) != 32 {
-		return seal.DataKey{}, fmt.Errorf("%w: master key", ErrDamaged)
-	}
-	return seal.DataKey(master), nil
-}
-
-// usable keeps empty passphrases out, and age away from FIPS enforcement.
-func usable(passphrase string) error {
+// usable keeps empty passphrases out, and suites that are not known or that
+// this process may not use.
+func (r *Ring) usable(passphrase string) error {
 	if passphrase == "" {
 		return fmt.Errorf("%w: it is empty", ErrPassphrase)
 	}
-	return seal.CheckSuite(envelope.SuiteAge)
+	return seal.CheckSuite(r.config.suite)
 }

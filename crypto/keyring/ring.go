@@ -25,33 +25,33 @@ type Ring struct {
 	closed bool
 }
 
-type config struct{ logN int }
-
 // Option changes how a keyring protects its master key.
 type Option func(*config)
 
-// Scrypt's work factors: 2^17 takes about half a second and 128 MiB. A file
-// that asks for more than 2^20 is refused before any work is done.
-const (
-	defaultLogN = 17
-	minLogN     = 10
-	maxLogN     = 20
-)
+type config struct {
+	suite envelope.Suite
+	cheap bool
+}
 
-// LogN sets the work factor for Create and ChangePassphrase. Below the default
-// of 17 it is meant for tests only.
-func LogN(n int) Option { return func(c *config) { c.logN = n } }
+// Suite chooses the suite of a keyring for Create: the way in which the
+// passphrase protects it, and the suite of the identities in it. Without it the
+// suite is age. Open finds it in the keyring.
+func Suite(s envelope.Suite) Option { return func(c *config) { c.suite = s } }
 
-func configure(options []Option) (config, error) {
-	c := config{logN: defaultLogN}
+// Cheap asks for the least work that a passphrase may cost, in Create and
+// ChangePassphrase. It is meant for tests only.
+func Cheap() Option { return func(c *config) { c.cheap = true } }
+
+func configure(options []Option) config {
+	c := config{suite: envelope.SuiteAge}
 	for _, o := range options {
 		o(&c)
 	}
-	if c.logN < minLogN || c.logN > maxLogN {
-		return c, fmt.Errorf("work factor 2^%d is not within 2^%d and 2^%d", c.logN, minLogN, maxLogN)
-	}
-	return c, nil
+	return c
 }
+
+// Suite is the suite that the keyring was made for.
+func (r *Ring) Suite() envelope.Suite { return r.config.suite }
 
 // Create makes a keyring in dir, which it makes too, and opens it.
 func Create(dir, passphrase string, options ...Option) (*Ring, error) {
@@ -110,10 +110,6 @@ func open(dir, passphrase string, options []Option) (*Ring, error) {
 
 // hold takes the directory for this process.
 func hold(dir string, options []Option) (*Ring, error) {
-	c, err := configure(options)
-	if err != nil {
-		return nil, err
-	}
 	if err := checkMode(dir); err != nil {
 		return nil, err
 	}
@@ -121,7 +117,7 @@ func hold(dir string, options []Option) (*Ring, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Ring{dir: dir, lock: lock, config: c, slots: map[string]slot{}}, nil
+	return &Ring{dir: dir, lock: lock, config: configure(options), slots: map[string]slot{}}, nil
 }
 
 // ChangePassphrase protects the same master key by another passphrase. Copies

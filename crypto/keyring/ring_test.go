@@ -13,9 +13,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"filippo.io/age"
+	"chancery/crypto/seal"
+	"chancery/crypto/suitetest"
 )
 
 const passphrase = "correct horse"
@@ -23,7 +23,7 @@ const passphrase = "correct horse"
 func newRing(t testing.TB) (*Ring, string) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "ring")
-	r, err := Create(dir, passphrase, LogN(minLogN))
+	r, err := Create(dir, passphrase, Cheap(), Suite(suitetest.Suite()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,19 +114,18 @@ func TestCreateAndOpenRefuse(t *testing.T) {
 	t.Parallel()
 	r, dir := newRing(t)
 	closeRing(t, r)
-	_, err := Create(dir, passphrase, LogN(minLogN))
+	_, err := Create(dir, passphrase, Cheap())
 	wantError(t, err, ErrExists)
 	_, err = Open(dir, "wrong")
 	wantError(t, err, ErrPassphrase)
 	_, err = Open(dir, "")
 	wantError(t, err, ErrPassphrase)
-	_, err = Create(filepath.Join(t.TempDir(), "x"), "", LogN(minLogN))
+	_, err = Create(filepath.Join(t.TempDir(), "x"), "", Cheap(), Suite(suitetest.Suite()))
 	wantError(t, err, ErrPassphrase)
 	_, err = Open(t.TempDir(), passphrase)
 	wantError(t, err, ErrNotFound)
-	if _, err := Create(filepath.Join(t.TempDir(), "x"), passphrase, LogN(maxLogN+1)); err == nil {
-		t.Fatal("took a work factor that Open refuses")
-	}
+	_, err = Create(filepath.Join(t.TempDir(), "x"), passphrase, Suite("none"))
+	wantError(t, err, seal.ErrSuite)
 }
 
 func TestChangePassphrase(t *testing.T) {
@@ -251,49 +250,6 @@ func TestAttackModes(t *testing.T) {
 	wantError(t, err, ErrMode)
 }
 
-func TestAttack36WorkFactorBomb(t *testing.T) {
-	t.Parallel()
-	r, dir := newRing(t)
-	closeRing(t, r)
-	file := "age-encryption.org/v1\n-> scrypt " + strings.Repeat("A", 22) + " 21\n" +
-		strings.Repeat("A", 43) + "\n--- " + strings.Repeat("A", 43) + "\n" + strings.Repeat("x", 64)
-	writeConfig(t, dir, configJSON{1, kdfScrypt, []byte(file)})
-	start := time.Now()
-	_, err := Open(dir, passphrase)
-	wantError(t, err, ErrDamaged)
-	if spent := time.Since(start); spent > time.Second {
-		t.Fatalf("refusing took %v", spent)
-	}
-}
-
-func TestAttackConfigChanged(t *testing.T) {
-	t.Parallel()
-	r, dir := newRing(t)
-	closeRing(t, r)
-	hybrid, err := age.GenerateHybridIdentity()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var foreign bytes.Buffer
-	w, err := age.Encrypt(&foreign, hybrid.Recipient())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	for name, c := range map[string]configJSON{
-		"version": {2, kdfScrypt, nil}, "kdf": {1, "none", make([]byte, 32)}, "no file": {1, kdfScrypt, nil},
-		"file to a key": {1, kdfScrypt, foreign.Bytes()},
-	} {
-		writeConfig(t, dir, c)
-		if r, err := Open(dir, passphrase); err == nil {
-			closeRing(t, r)
-			t.Errorf("%s: opened", name)
-		}
-	}
-}
-
 func writeConfig(t *testing.T, dir string, c configJSON) {
 	t.Helper()
 	b, err := json.Marshal(c)
@@ -388,7 +344,7 @@ func TestPassphraseFromFile(t *testing.T) {
 
 func BenchmarkOpen(b *testing.B) {
 	dir := filepath.Join(b.TempDir(), "ring")
-	r, err := Create(dir, passphrase)
+	r, err := Create(dir, passphrase, Suite(suitetest.Suite()))
 	if err != nil {
 		b.Fatal(err)
 	}

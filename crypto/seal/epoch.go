@@ -25,18 +25,24 @@ func SeedCommit(channel envelope.ChannelID, n uint64, seed Seed) envelope.Hash {
 	return derive[envelope.Hash](seed, nil, envelope.Frame("commit", channel, n))
 }
 
-// WrapSeed wraps the seed of epoch e to one recipient.
-func WrapSeed(seed Seed, e Epoch, recipient []byte) ([]byte, error) {
-	return Wrap(recipient, envelope.Marshal(&envelope.SeedWrap{
+// purpose is what a wrap of the epoch's seed is for.
+func (e Epoch) purpose() Purpose {
+	return Purpose{Type: epochSeedType, Org: e.Org, About: envelope.Hash(e.Channel), N: e.N}
+}
+
+// WrapSeed wraps the seed of epoch e to one recipient of suite s.
+func WrapSeed(s envelope.Suite, seed Seed, e Epoch, recipient []byte) ([]byte, error) {
+	return Wrap(s, e.purpose(), recipient, envelope.Marshal(&envelope.SeedWrap{
 		Type: epochSeedType, Org: e.Org, Channel: e.Channel, N: e.N, Seed: seed[:],
 	}))
 }
 
 // UnwrapSeed opens one's own wrap of epoch e and holds the seed against the
-// commitment in e. ErrContext means a wrap of another epoch or another seed.
+// commitment in e. ErrContext means a wrap of another epoch or another seed; in
+// suite fips a wrap of another epoch is already ErrWrap.
 func UnwrapSeed(id *Identity, wrap []byte, e Epoch) (Seed, error) {
 	var w envelope.SeedWrap
-	if err := unwrapInto(id, wrap, &w); err != nil {
+	if err := unwrapInto(id, e.purpose(), wrap, &w); err != nil {
 		return Seed{}, fmt.Errorf("unwrapping epoch %d: %w", e.N, err)
 	}
 	if w.Type != epochSeedType || w.Org != e.Org || w.Channel != e.Channel || w.N != e.N {

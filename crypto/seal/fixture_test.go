@@ -21,10 +21,10 @@ func testDevice(t testing.TB, name string) *SigningKey {
 	return k
 }
 
-func testIdentity(t testing.TB, name string) *Identity {
+func testIdentity(t testing.TB, s envelope.Suite, name string) *Identity {
 	t.Helper()
 	seed := fill(name)
-	id, err := IdentityFromSeed(seed[:])
+	id, err := IdentityFromSeed(s, seed[:])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,53 +4,56 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
-
-	"filippo.io/age"
 
 	"chancery/crypto/envelope"
 )
 
-// Identity is the private half of a recipient: it opens wraps. In suite age it
-// is a hybrid mlkem768x25519 key, fixed by a seed of 32 bytes.
+// Identity is the private half of a recipient: it opens wraps of one suite. A
+// seed of 32 bytes fixes it: an mlkem768x25519 key in suite age, an
+// MLKEM1024-P384 key in suite fips.
 type Identity struct {
+	suite     envelope.Suite
 	seed      [32]byte
-	age       *age.HybridIdentity
-	recipient string
+	recipient []byte
+	private   opener
 }
 
-// GenerateIdentity makes an identity from 32 bytes of rand.
-func GenerateIdentity(rand io.Reader) (*Identity, error) {
+// GenerateIdentity makes an identity of suite s from 32 bytes of rand.
+func GenerateIdentity(s envelope.Suite, rand io.Reader) (*Identity, error) {
 	seed := make([]byte, 32)
 	if _, err := io.ReadFull(rand, seed); err != nil {
 		return nil, fmt.Errorf("generating identity: %w", err)
 	}
-	return IdentityFromSeed(seed)
+	return IdentityFromSeed(s, seed)
 }
 
 // IdentityFromSeed rebuilds an identity from the 32 bytes that Seed gave. The
-// same seed gives the same identity in every implementation of age.
-func IdentityFromSeed(seed []byte) (*Identity, error) {
-	if err := ageAllowed(); err != nil {
-		return nil, err
+// same seed gives the same identity in every implementation of the suite. It
+// fails with ErrSuite when s is not known or can't be used by this process.
+func IdentityFromSeed(s envelope.Suite, seed []byte) (*Identity, error) {
+	x, err := schemeOf(s)
+	if err != nil {
+		return nil, fmt.Errorf("identity: %w", err)
 	}
 	if len(seed) != 32 {
 		return nil, fmt.Errorf("identity: seed has %d bytes, want 32", len(seed))
 	}
-	id, err := age.ParseHybridIdentity(strings.ToUpper(bech32("age-secret-key-pq-", seed)))
+	private, recipient, err := x.identity([32]byte(seed))
 	if err != nil {
-		return nil, fmt.Errorf("identity: %w", err)
+		return nil, fmt.Errorf("identity of suite %s: %w", s, err)
 	}
-	return &Identity{[32]byte(seed), id, id.Recipient().String()}, nil
+	return &Identity{s, [32]byte(seed), recipient, private}, nil
 }
+
+// Suite is the suite whose wraps the identity opens.
+func (id *Identity) Suite() envelope.Suite { return id.suite }
 
 // Seed is the identity as 32 secret bytes, for a keyring.
 func (id *Identity) Seed() []byte { return id.seed[:] }
 
-// Recipient is the public key in its wire form: the ASCII bytes of age's
-// recipient text ("age1pq1…", 1,959 bytes). The text and not the raw key,
-// because it is the only form that age takes, in Go and in TypeScript.
-func (id *Identity) Recipient() []byte { return []byte(id.recipient) }
+// Recipient is the public key in its wire form: age's text in suite age (1,959
+// bytes), ML-KEM-1024 key ‖ uncompressed P-384 point in suite fips (1,665).
+func (id *Identity) Recipient() []byte { return append([]byte(nil), id.recipient...) }
 
 func (id *Identity) LogValue() slog.Value       { return slog.StringValue("identity") }
 func (id *Identity) Format(s fmt.State, _ rune) { fmt.Fprint(s, "identity") }
@@ -60,27 +63,12 @@ func RecipientID(recipient []byte) envelope.KeyID {
 	return envelope.KeyID(envelope.Sum("recipient", recipient))
 }
 
-// CheckRecipient tells whether a stranger's public key can be wrapped to.
-func CheckRecipient(recipient []byte) error {
-	_, err := parseRecipient(recipient)
-	return err
-}
-
-// recipientSize is the length of age's text for a key of 1,216 bytes.
-const recipientSize = 1959
-
-// parseRecipient relies on age to refuse other spellings of the same key (upper
-// case, loose padding bits), which would be two leaves in a members root.
-func parseRecipient(b []byte) (*age.HybridRecipient, error) {
-	if err := ageAllowed(); err != nil {
-		return nil, err
-	}
-	if len(b) != recipientSize {
-		return nil, fmt.Errorf("%w: %d bytes, want %d", ErrRecipient, len(b), recipientSize)
-	}
-	r, err := age.ParseHybridRecipient(string(b))
+// CheckRecipient tells whether a stranger's public key can be wrapped to in
+// suite s. Otherwise it fails with ErrRecipient or ErrSuite.
+func CheckRecipient(s envelope.Suite, recipient []byte) error {
+	x, err := schemeOf(s)
 	if err != nil {
-		return nil, fmt.Errorf("%w: not an mlkem768x25519 key", ErrRecipient) // age's text repeats the key
+		return err
 	}
-	return r, nil
+	return x.check(recipient)
 }

@@ -18,16 +18,17 @@ type Wraps struct {
 	SeedCommit  envelope.Hash
 }
 
-// WrapAll wraps the seed of epoch e to all recipients, using every processor.
+// WrapAll wraps the seed of epoch e to all recipients, public keys of suite s,
+// using every processor.
 // Recipients rise strictly in the order of envelope.CompareRecipient. One bad
 // public key fails the whole; the error names whose it is.
-func WrapAll(seed Seed, e Epoch, recipients []envelope.Recipient) (*Wraps, error) {
+func WrapAll(s envelope.Suite, seed Seed, e Epoch, recipients []envelope.Recipient) (*Wraps, error) {
 	for i := 1; i < len(recipients); i++ {
 		if envelope.CompareRecipient(recipients[i-1], recipients[i]) >= 0 {
 			return nil, fmt.Errorf("wrapping epoch %d: recipient %d is out of order", e.N, i)
 		}
 	}
-	files, err := wrapEach(seed, e, recipients)
+	files, err := wrapEach(s, seed, e, recipients)
 	if err != nil {
 		return nil, err
 	}
@@ -41,13 +42,13 @@ func WrapAll(seed Seed, e Epoch, recipients []envelope.Recipient) (*Wraps, error
 	}, nil
 }
 
-func wrapEach(seed Seed, e Epoch, recipients []envelope.Recipient) ([][]byte, error) {
+func wrapEach(s envelope.Suite, seed Seed, e Epoch, recipients []envelope.Recipient) ([][]byte, error) {
 	files := make([][]byte, len(recipients))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
 	for i, r := range recipients {
 		group.Go(func() (err error) {
-			if files[i], err = WrapSeed(seed, e, r.Public); err != nil {
+			if files[i], err = WrapSeed(s, seed, e, r.Public); err != nil {
 				return fmt.Errorf("epoch %d, recipient %d (%s): %w", e.N, i, r.ID, err)
 			}
 			return nil

@@ -12,12 +12,14 @@ import (
 	"testing"
 	"time"
 
+	"chancery/crypto/agefile"
 	"chancery/crypto/envelope"
+	"chancery/crypto/suitetest"
 )
 
 func TestAttack41SecretsDoNotPrint(t *testing.T) {
 	t.Parallel()
-	device, id := testDevice(t, "device"), testIdentity(t, "one")
+	device, id := testDevice(t, "device"), testIdentity(t, suitetest.Suite(), "one")
 	b := fill("secret")
 	values := []any{
 		Seed(b), UserSeed(b), Secret(b), DataKey(b), EpochKey{key: b}, device, id,
@@ -61,11 +63,26 @@ func TestSecretsAreKeptWhole(t *testing.T) {
 
 func TestSuite(t *testing.T) {
 	t.Parallel()
-	if err := CheckSuite(envelope.SuiteAge); err != nil {
-		t.Fatal(err)
+	for _, s := range suitetest.Suites() {
+		if err := CheckSuite(s); err != nil {
+			t.Fatal(err)
+		}
 	}
-	wantError(t, CheckSuite(envelope.SuiteFIPS), ErrSuite)
-	wantError(t, CheckSuite(""), ErrSuite)
+	seed := fill("seed")
+	for _, s := range []envelope.Suite{"", "none", "FIPS", "age ", "fips2"} {
+		wantError(t, CheckSuite(s), ErrSuite)
+		wantError(t, CheckRecipient(s, testIdentity(t, suitetest.Suite(), "one").Recipient()), ErrSuite)
+		_, err := IdentityFromSeed(s, seed[:])
+		wantError(t, err, ErrSuite)
+		_, err = UserIdentity(s, UserSeed(seed))
+		wantError(t, err, ErrSuite)
+		_, err = Wrap(s, Purpose{}, nil, nil)
+		wantError(t, err, ErrSuite)
+		_, err = SealTo(s, Purpose{}, [][]byte{{1}}, nil)
+		wantError(t, err, ErrSuite)
+		_, err = WrapAll(s, Seed(seed), testEpoch(), []envelope.Recipient{{Public: []byte{1}}})
+		wantError(t, err, ErrSuite)
+	}
 }
 
 // Under enforcement age spins or gives empty keys. The test runs itself again
@@ -88,25 +105,24 @@ func TestAttack29NoAgeUnderFIPS(t *testing.T) {
 }
 
 func refuseUnderFIPS(t *testing.T) {
-	seed := fill("seed")
-	recipient := bytes.Repeat([]byte("q"), recipientSize)
-	id := &Identity{recipient: string(recipient)}
-	_, err := IdentityFromSeed(seed[:])
+	const age = envelope.SuiteAge
+	seed, recipient := fill("seed"), bytes.Repeat([]byte("q"), 1959)
+	_, err := IdentityFromSeed(age, seed[:])
 	wantError(t, err, ErrSuite)
-	_, err = UserIdentity(UserSeed(seed))
+	_, err = UserIdentity(age, UserSeed(seed))
 	wantError(t, err, ErrSuite)
-	_, err = GenerateIdentity(bytes.NewReader(seed[:]))
+	_, err = GenerateIdentity(age, bytes.NewReader(seed[:]))
 	wantError(t, err, ErrSuite)
-	_, err = Wrap(recipient, nil)
+	_, err = Wrap(age, Purpose{}, recipient, nil)
 	wantError(t, err, ErrSuite)
-	_, err = Unwrap(id, nil)
+	_, err = Unwrap(&Identity{suite: age, private: ageOpener{new(agefile.Identity)}}, Purpose{}, nil)
 	wantError(t, err, ErrSuite)
-	_, err = SealTo([][]byte{recipient}, nil)
+	_, err = SealTo(age, Purpose{}, [][]byte{recipient}, nil)
 	wantError(t, err, ErrSuite)
-	_, err = WrapAll(Seed(seed), testEpoch(), []envelope.Recipient{{Public: recipient}})
+	_, err = WrapAll(age, Seed(seed), testEpoch(), []envelope.Recipient{{Public: recipient}})
 	wantError(t, err, ErrSuite)
-	wantError(t, CheckRecipient(recipient), ErrSuite)
-	wantError(t, CheckSuite(envelope.SuiteAge), ErrSuite)
+	wantError(t, CheckRecipient(age, recipient), ErrSuite)
+	wantError(t, CheckSuite(age), ErrSuite)
 	// What suites share must work: messages, files, signatures.
 	entry, salt := testMessage(t)
 	if _, err := Open(testKey(), entry, salt[:]); err != nil {

@@ -8,6 +8,11 @@ import (
 	"chancery/crypto/envelope"
 )
 
+// ArchiveKey is the purpose of an archive's key slip.
+func ArchiveKey(org envelope.OrgID, archive envelope.Hash) Purpose {
+	return Purpose{Type: "chancery/v1/archive-key", Org: org, About: archive}
+}
+
 // Copy is one reader's copy of what a key slip holds.
 type Copy struct {
 	_         struct{}       `cbor:",toarray"`
@@ -16,11 +21,12 @@ type Copy struct {
 }
 
 // SealTo makes a key slip: plaintext, usually a data key and what it is for,
-// wrapped to each reader, sorted by reader. No reader may come twice.
-func SealTo(recipients [][]byte, plaintext []byte) ([]Copy, error) {
+// wrapped to each reader, sorted by reader. Readers are public keys of suite s,
+// and none may come twice.
+func SealTo(s envelope.Suite, p Purpose, recipients [][]byte, plaintext []byte) ([]Copy, error) {
 	slip := make([]Copy, 0, len(recipients))
 	for i, r := range recipients {
-		file, err := Wrap(r, plaintext)
+		file, err := Wrap(s, p, r, plaintext)
 		if err != nil {
 			return nil, fmt.Errorf("sealing to reader %d: %w", i, err)
 		}
@@ -36,15 +42,15 @@ func SealTo(recipients [][]byte, plaintext []byte) ([]Copy, error) {
 }
 
 // OpenSlip opens id's own copy. It fails with ErrWrap when there is none.
-func OpenSlip(id *Identity, slip []Copy) ([]byte, error) {
-	own := RecipientID(id.Recipient())
+func OpenSlip(id *Identity, p Purpose, slip []Copy) ([]byte, error) {
+	own := RecipientID(id.recipient)
 	at, ok := slices.BinarySearchFunc(slip, own, func(c Copy, k envelope.KeyID) int {
 		return bytes.Compare(c.Recipient[:], k[:])
 	})
 	if !ok {
 		return nil, fmt.Errorf("opening key slip: %w: no copy for %s", ErrWrap, own)
 	}
-	plaintext, err := Unwrap(id, slip[at].File)
+	plaintext, err := Unwrap(id, p, slip[at].File)
 	if err != nil {
 		return nil, fmt.Errorf("opening key slip: %w", err)
 	}

@@ -8,10 +8,11 @@ import (
 
 const userSeedType = "chancery/v1/user-seed"
 
-// UserIdentity is the identity that a user key generation opens epochs with.
-func UserIdentity(seed UserSeed) (*Identity, error) {
+// UserIdentity is the identity of suite s that a user key generation opens
+// epochs with.
+func UserIdentity(s envelope.Suite, seed UserSeed) (*Identity, error) {
 	derived := derive[[32]byte](seed, nil, envelope.Frame("user-identity"))
-	return IdentityFromSeed(derived[:])
+	return IdentityFromSeed(s, derived[:])
 }
 
 // UserSeedContext says which user seed a wrap must hold.
@@ -21,9 +22,14 @@ type UserSeedContext struct {
 	Generation uint64
 }
 
-// WrapUserSeed wraps seed to one of the user's devices, given by its recipient.
-func WrapUserSeed(seed UserSeed, c UserSeedContext, recipient []byte) ([]byte, error) {
-	return Wrap(recipient, envelope.Marshal(&envelope.UserSeedWrap{
+func (c UserSeedContext) purpose() Purpose {
+	return Purpose{Type: userSeedType, Org: c.Org, About: envelope.Hash(c.Device), N: c.Generation}
+}
+
+// WrapUserSeed wraps seed to one of the user's devices, given by its recipient
+// of suite s.
+func WrapUserSeed(s envelope.Suite, seed UserSeed, c UserSeedContext, recipient []byte) ([]byte, error) {
+	return Wrap(s, c.purpose(), recipient, envelope.Marshal(&envelope.UserSeedWrap{
 		Type: userSeedType, Org: c.Org, Device: c.Device, Generation: c.Generation, Seed: seed[:],
 	}))
 }
@@ -32,7 +38,7 @@ func WrapUserSeed(seed UserSeed, c UserSeedContext, recipient []byte) ([]byte, e
 // compare UserIdentity(seed).Recipient() with the user's chain before using it.
 func UnwrapUserSeed(id *Identity, wrap []byte, c UserSeedContext) (UserSeed, error) {
 	var w envelope.UserSeedWrap
-	if err := unwrapInto(id, wrap, &w); err != nil {
+	if err := unwrapInto(id, c.purpose(), wrap, &w); err != nil {
 		return UserSeed{}, fmt.Errorf("unwrapping user seed: %w", err)
 	}
 	if w.Type != userSeedType || w.Org != c.Org || w.Device != c.Device || w.Generation != c.Generation {
@@ -46,8 +52,8 @@ func UnwrapUserSeed(id *Identity, wrap []byte, c UserSeedContext) (UserSeed, err
 
 // unwrapInto opens a wrap and decodes its plaintext. A wrap of another type has
 // another shape, so it fails here as malformed.
-func unwrapInto(id *Identity, wrap []byte, v any) error {
-	plaintext, err := Unwrap(id, wrap)
+func unwrapInto(id *Identity, p Purpose, wrap []byte, v any) error {
+	plaintext, err := Unwrap(id, p, wrap)
 	if err != nil {
 		return err
 	}

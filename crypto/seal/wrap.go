@@ -1,11 +1,9 @@
 package seal
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 
-	"filippo.io/age"
+	"chancery/crypto/envelope"
 )
 
 // Limits of a wrap, in bytes. A wrap carries keys, never content.
@@ -14,61 +12,49 @@ const (
 	maxWrap    = MaxWrapped + 2<<10
 )
 
-// Wrap seals plaintext to one recipient, as an age file with one stanza. age
-// authenticates no context, so the plaintext must say what it is for.
-func Wrap(recipient, plaintext []byte) ([]byte, error) {
+// Purpose is what a wrap is for. Suite fips binds it into the wrap; in both
+// suites the plaintext repeats it, and the opener compares.
+type Purpose struct {
+	Type  string         // the plaintext's type text
+	Org   envelope.OrgID //
+	About envelope.Hash  // the channel, device or archive that the secret belongs to
+	N     uint64         // epoch or generation, else 0
+}
+
+// context is what a wrap of suite s to a recipient is bound to.
+func (p Purpose) context(s envelope.Suite, recipient []byte) []byte {
+	return envelope.Frame("wrap", p.Type, string(s), p.Org, p.About, p.N, RecipientID(recipient))
+}
+
+// Wrap seals plaintext to one recipient of suite s. It fails with ErrSuite, or
+// with ErrRecipient when the public key is none of that suite.
+func Wrap(s envelope.Suite, p Purpose, recipient, plaintext []byte) ([]byte, error) {
+	x, err := schemeOf(s)
+	if err != nil {
+		return nil, fmt.Errorf("wrapping: %w", err)
+	}
 	if len(plaintext) > MaxWrapped {
 		return nil, fmt.Errorf("wrapping: %d bytes, limit %d", len(plaintext), MaxWrapped)
 	}
-	to, err := parseRecipient(recipient)
+	file, err := x.wrap(recipient, p.context(s, recipient), plaintext)
 	if err != nil {
 		return nil, fmt.Errorf("wrapping: %w", err)
 	}
-	var file bytes.Buffer
-	w, err := age.Encrypt(&file, to)
-	if err != nil {
-		// Only the key can be at fault: its X25519 half may be of low order.
-		return nil, fmt.Errorf("wrapping: %w: %v", ErrRecipient, err)
-	}
-	if _, err := w.Write(plaintext); err != nil {
-		return nil, fmt.Errorf("wrapping: %w", err)
-	}
-	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("wrapping: %w", err)
-	}
-	return file.Bytes(), nil
+	return file, nil
 }
 
-// Unwrap opens a file that Wrap made for id. Every refusal wraps ErrWrap.
-func Unwrap(id *Identity, file []byte) ([]byte, error) {
-	if err := ageAllowed(); err != nil {
-		return nil, err
-	}
+// Unwrap opens a file that Wrap made for id and p. Every refusal of a file wraps
+// ErrWrap.
+func Unwrap(id *Identity, p Purpose, file []byte) ([]byte, error) {
 	if len(file) > maxWrap {
 		return nil, fmt.Errorf("%w: %d bytes, limit %d", ErrWrap, len(file), maxWrap)
 	}
-	r, err := age.Decrypt(bytes.NewReader(file), oneStanza{id.age})
+	plaintext, err := id.private.unwrap(p.context(id.suite, id.recipient), file)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrWrap, err)
-	}
-	plaintext, err := io.ReadAll(r)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrWrap, err)
+		return nil, err
 	}
 	if len(plaintext) > MaxWrapped {
 		return nil, fmt.Errorf("%w: %d bytes inside, limit %d", ErrWrap, len(plaintext), MaxWrapped)
 	}
 	return plaintext, nil
-}
-
-// oneStanza takes only files with a single stanza, for a second one would be a
-// second reader whom no members root names. Stanzas of other types (scrypt above
-// all, which can cost hours) are none of the hybrid identity's and stay unread.
-type oneStanza struct{ identity *age.HybridIdentity }
-
-func (o oneStanza) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
-	if len(stanzas) != 1 {
-		return nil, fmt.Errorf("%d stanzas, want 1", len(stanzas))
-	}
-	return o.identity.Unwrap(stanzas)
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
+
+	"chancery/crypto/p384"
 )
 
 // ErrDSSE reports an envelope that is malformed, not canonical, or carries no
@@ -53,14 +55,14 @@ func SignDSSE(payloadType string, payload []byte, signers ...Signer) ([]byte, er
 // VerifyDSSE checks an envelope of SignDSSE. Every signature that names a
 // trusted key must be good and at least one must be there; otherwise the error
 // is ErrDSSE, wrapped. A reader who expects no strangers also demands
-// Unknown == 0. Trusted keys must already be accepted as canonical points of
-// prime order; see envelope.CheckPublicKey.
-func VerifyDSSE(raw []byte, trusted ...ed25519.PublicKey) (*Document, error) {
+// Unknown == 0. Trusted Ed25519 keys must already be accepted as canonical points
+// of prime order; see envelope.CheckPublicKey.
+func VerifyDSSE(raw []byte, trusted ...[]byte) (*Document, error) {
 	env, payload, err := parseEnvelope(raw)
 	if err != nil {
 		return nil, fmt.Errorf("verifying document: %w", err)
 	}
-	keys := make(map[string]ed25519.PublicKey, len(trusted))
+	keys := make(map[string][]byte, len(trusted))
 	for _, pub := range trusted {
 		keys[IDOf(pub).String()] = pub
 	}
@@ -74,7 +76,7 @@ func VerifyDSSE(raw []byte, trusted ...ed25519.PublicKey) (*Document, error) {
 		}
 		// parseEnvelope decoded it before.
 		sig, _ := base64.StdEncoding.DecodeString(s.Sig)
-		if len(pub) != ed25519.PublicKeySize || !ed25519.Verify(pub, message, sig) {
+		if !verify(pub, message, sig) {
 			return nil, fmt.Errorf("verifying document: signature of key %s: %w", s.KeyID, ErrDSSE)
 		}
 		doc.Signers = append(doc.Signers, IDOf(pub))
@@ -120,7 +122,7 @@ func checkEnvelope(env *dsse.Envelope) error {
 		}
 		last = s.KeyID
 		sig, err := base64.StdEncoding.Strict().DecodeString(s.Sig)
-		if err != nil || len(sig) != ed25519.SignatureSize || base64.StdEncoding.EncodeToString(sig) != s.Sig {
+		if err != nil || (len(sig) != ed25519.SignatureSize && len(sig) != p384.SignatureSize) || base64.StdEncoding.EncodeToString(sig) != s.Sig {
 			return fmt.Errorf("signature of key %s is malformed: %w", s.KeyID, ErrDSSE)
 		}
 	}

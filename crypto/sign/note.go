@@ -8,10 +8,9 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// noteEd25519 is the C2SP signed-note type of plain Ed25519 signatures. ECDSA
-// P-384 keys will use type 0xff with the identifier
-// "chancery/v1/ecdsa-p384-sha384".
-const noteEd25519 = 1
+// noteTypes are the C2SP signed-note signature types: 0x01 is plain Ed25519;
+// 0xff is followed by a name that nobody else uses.
+var noteTypes = map[Algorithm]string{Ed25519: "\x01", P384: "\xffchancery/v1/ecdsa-p384-sha384"}
 
 // SignNote returns text, which must end in a newline, as a C2SP signed note with
 // one signature by s under the given key name. tlog.OpenNote reads it.
@@ -32,6 +31,7 @@ type noteSigner struct {
 func (s noteSigner) Name() string { return s.name }
 
 func (s noteSigner) KeyHash() uint32 {
-	h := sha256.Sum256(append([]byte(s.name+"\n"), append([]byte{noteEd25519}, s.Public()...)...))
+	a, _ := AlgorithmOf(s.Public())
+	h := sha256.Sum256(append([]byte(s.name+"\n"+noteTypes[a]), s.Public()...))
 	return binary.BigEndian.Uint32(h[:])
 }

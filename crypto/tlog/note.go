@@ -2,12 +2,16 @@ package tlog
 
 import (
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"chancery/crypto/p384"
 )
 
 // ErrNote reports a signed note that is malformed, not canonical, or carries no
@@ -15,24 +19,51 @@ import (
 var ErrNote = errors.New("note not signed by a trusted key")
 
 // Verifier checks the signatures of one named key. Names and key hashes follow
-// C2SP signed-note; this package makes Ed25519 verifiers (type 0x01). ECDSA
-// P-384 keys will use type 0xff with the identifier
-// "chancery/v1/ecdsa-p384-sha384".
+// C2SP signed-note; this package makes verifiers of Ed25519 keys (type 0x01) and
+// of P-384 keys (type 0xff with the identifier below).
 type Verifier = note.Verifier
 
-// NewVerifier returns the verifier of an Ed25519 key of 32 bytes under a name
-// without white space or plus sign. The key must already be accepted as a
-// canonical point of prime order; see envelope.CheckPublicKey.
+// p384Type is the signature type of P-384 keys: 0xff leaves it to a name that
+// nobody else uses.
+const p384Type = "\xffchancery/v1/ecdsa-p384-sha384"
+
+// NewVerifier returns the verifier of a public key, whose size tells its
+// algorithm, under a name without white space or plus sign. An Ed25519 key must
+// already be accepted as a canonical point of prime order; see
+// envelope.CheckPublicKey.
 func NewVerifier(name string, pub []byte) (Verifier, error) {
-	if !validName(name) || len(pub) != ed25519.PublicKeySize {
-		return nil, fmt.Errorf("making verifier %q: bad name or key size", name)
+	if !validName(name) {
+		return nil, fmt.Errorf("making verifier %q: bad name", name)
 	}
-	text, err := note.NewEd25519VerifierKey(name, pub)
-	if err != nil {
-		return nil, fmt.Errorf("making verifier %q: %w", name, err)
+	switch len(pub) {
+	case p384.PublicSize:
+		if err := p384.CheckPublic(pub); err != nil {
+			return nil, fmt.Errorf("making verifier %q: %w", name, err)
+		}
+		return p384Verifier{name, pub}, nil
+	case ed25519.PublicKeySize:
+		text, err := note.NewEd25519VerifierKey(name, pub)
+		if err != nil {
+			return nil, fmt.Errorf("making verifier %q: %w", name, err)
+		}
+		return note.NewVerifier(text)
 	}
-	return note.NewVerifier(text)
+	return nil, fmt.Errorf("making verifier %q: no key has %d bytes", name, len(pub))
 }
+
+type p384Verifier struct {
+	name   string
+	public []byte
+}
+
+func (v p384Verifier) Name() string { return v.name }
+
+func (v p384Verifier) KeyHash() uint32 {
+	h := sha256.Sum256(append([]byte(v.name+"\n"+p384Type), v.public...))
+	return binary.BigEndian.Uint32(h[:])
+}
+
+func (v p384Verifier) Verify(msg, sig []byte) bool { return p384.Verify(v.public, msg, sig) == nil }
 
 // Note is a signed text whose signatures were checked.
 type Note struct {

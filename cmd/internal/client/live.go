@@ -2,10 +2,11 @@ package client
 
 import (
 	"context"
-	"crypto/fips140"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"chancery/core/wire"
 	"chancery/crypto/envelope"
+	"chancery/fips"
 )
 
 // Event is one frame from the live socket. Which fields are set depends on
@@ -95,20 +97,25 @@ func (t *Transport) followOnce(ctx context.Context, f Follower) error {
 	return group.Wait()
 }
 
-// dial bypasses FIPS enforcement for one thing: RFC 6455 demands SHA-1 in the
-// handshake, where it protects nothing.
+// connectLimit is how long connecting and the handshake may take, each.
+const connectLimit = 15 * time.Second
+
+// dial connects under FIPS enforcement; only the WebSocket handshake inside the
+// connection is made without.
 func (t *Transport) dial(ctx context.Context) (*websocket.Conn, error) {
 	u := *t.base.JoinPath("v1/live")
 	u.Scheme = map[string]string{"https": "wss", "http": "ws"}[u.Scheme]
-	conf := t.tls.Clone()
-	conf.NextProtos = []string{"http/1.1"} // net/http has put h2 there, which has no upgrade
-	d := websocket.Dialer{TLSClientConfig: conf, HandshakeTimeout: 15 * time.Second}
+	under, err := t.connect(ctx)
+	if err != nil {
+		return nil, unavailable(ctx, err)
+	}
+	give := func(context.Context, string, string) (net.Conn, error) { return under, nil }
+	d := websocket.Dialer{NetDialContext: give, NetDialTLSContext: give, HandshakeTimeout: connectLimit}
 	header := http.Header{}
 	t.bearer(header)
 	var conn *websocket.Conn
 	var resp *http.Response
-	var err error
-	fips140.WithoutEnforcement(func() { conn, resp, err = d.DialContext(ctx, u.String(), header) })
+	fips.WithoutEnforcement(func() { conn, resp, err = d.DialContext(ctx, u.String(), header) })
 	switch {
 	case err == nil:
 		return conn, nil
@@ -117,6 +124,23 @@ func (t *Transport) dial(ctx context.Context) (*websocket.Conn, error) {
 		return nil, problemOf(resp)
 	}
 	return nil, unavailable(ctx, err)
+}
+
+// connect is a connection to the server, by TLS when its address says so.
+func (t *Transport) connect(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectLimit)
+	defer cancel()
+	secure := t.base.Scheme == "https"
+	address := t.base.Host
+	if t.base.Port() == "" {
+		address = net.JoinHostPort(t.base.Hostname(), map[bool]string{true: "443", false: "80"}[secure])
+	}
+	if !secure {
+		return new(net.Dialer).DialContext(ctx, "tcp", address)
+	}
+	conf := t.tls.Clone()
+	conf.NextProtos = []string{"http/1.1"} // net/http has put h2 there, which has no upgrade
+	return (&tls.Dialer{Config: conf}).DialContext(ctx, "tcp", address)
 }
 
 func read(ctx context.Context, conn *websocket.Conn, handle func(context.Context, Event) error) error {

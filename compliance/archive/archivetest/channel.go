@@ -99,7 +99,7 @@ func (c *Channel) Rotate(who *Person) {
 		epoch.N, prev = newest.N+1, newest.Body.SeedCommit
 	}
 	c.seed = seal.NewSeed()
-	wraps, err := seal.WrapAll(c.seed, epoch, recipients)
+	wraps, err := seal.WrapAll(c.w.org.Suite(), c.seed, epoch, recipients)
 	c.w.check(err)
 	p := c.link(record.EpochStart, envelope.EpochStart, &envelope.EpochBody{
 		N: epoch.N, Cause: envelope.CauseStart, MembersRoot: wraps.MembersRoot, SeedCommit: wraps.SeedCommit, WrapsRoot: wraps.WrapsRoot,

@@ -46,7 +46,7 @@ func (w *World) Header(channels ...envelope.ChannelID) archive.Header {
 	}
 	h := archive.Header{
 		Build: "test", Checkpoint: archive.Point{Root: envelope.Hash(w.Tree.Root), Size: w.Tree.Size}, Order: envelope.Marshal(order),
-		Ordinal: 1, Org: w.org.ID(), Schedule: Schedule, Suite: envelope.SuiteAge, To: w.Tree.Size,
+		Ordinal: 1, Org: w.org.ID(), Schedule: Schedule, Suite: w.org.Suite(), To: w.Tree.Size,
 	}
 	if l := w.last; l != nil {
 		a := l.written.About
@@ -192,7 +192,7 @@ func (w *World) openings(writer *archive.Writer, h archive.Header, channels []*C
 	}
 	w.check(out.Close())
 	w.check(writer.AddOpenings(&file, archive.OpeningsAbout{Count: out.Count(), KeyCommit: commit}))
-	copies, err := seal.SealTo([][]byte{w.Auditor.Recipient()}, envelope.Marshal(&archive.SlipKey{
+	copies, err := seal.SealTo(w.org.Suite(), seal.ArchiveKey(w.org.ID(), h.ID()), [][]byte{w.Auditor.Recipient()}, envelope.Marshal(&archive.SlipKey{
 		Type: archive.SlipKeyType, Org: w.org.ID(), Archive: h.ID(), Key: key[:],
 	}))
 	w.check(err)

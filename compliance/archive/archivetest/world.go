@@ -12,6 +12,7 @@ import (
 	"chancery/crypto/envelope"
 	"chancery/crypto/seal"
 	"chancery/crypto/sign"
+	"chancery/crypto/suitetest"
 	"chancery/crypto/tlog"
 )
 
@@ -63,10 +64,9 @@ func New(tb testing.TB) *World {
 		Lost: map[envelope.BlobID]bool{}, Certs: map[envelope.Hash][]byte{}, secrets: map[secretKey]seal.Secret{},
 	}
 	var err error
-	w.Signer, err = sign.NewKey(rand.Reader)
-	w.check(err)
+	w.Signer = suitetest.SignerKey(tb)
 	genesis := w.link(&envelope.Link{Version: 1, Type: envelope.OrgGenesis, Body: envelope.Marshal(&envelope.OrgGenesisBody{
-		Name: "Test & Söhne", Suite: envelope.SuiteAge, Roots: [][]byte{w.Root.Public()}, Threshold: 1, Capture: envelope.CaptureOff, Nonce: Nonce(),
+		Name: "Test & Söhne", Suite: suitetest.Suite(), Roots: [][]byte{w.Root.Public()}, Threshold: 1, Capture: envelope.CaptureOff, Nonce: Nonce(),
 	})}, w.Root)
 	w.org, err = chain.NewOrg(genesis)
 	w.check(err)
@@ -87,9 +87,9 @@ func Key(tb testing.TB) *seal.SigningKey {
 	return k
 }
 
-// Identity makes an identity.
+// Identity makes an identity of the suite of tests.
 func Identity(tb testing.TB) *seal.Identity {
-	id, err := seal.GenerateIdentity(rand.Reader)
+	id, err := seal.GenerateIdentity(suitetest.Suite(), rand.Reader)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func (w *World) AddPerson(name string) *Person {
 	w.TB.Helper()
 	key, device, user := Key(w.TB), Identity(w.TB), Identity(w.TB)
 	e := w.link(&envelope.Link{Org: w.org.ID(), Type: envelope.UserGenesis, Body: envelope.Marshal(&envelope.UserGenesisBody{
-		Suite:  envelope.SuiteAge,
+		Suite:  suitetest.Suite(),
 		Device: envelope.DeviceBody{Name: "laptop", Key: key.Public(), Recipient: device.Recipient()}, Recipient: user.Recipient(), Nonce: Nonce(),
 	})}, key)
 	u, err := chain.NewUser(w.org, e)

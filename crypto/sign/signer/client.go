@@ -2,7 +2,6 @@ package signer
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"net"
@@ -108,11 +107,8 @@ func (c *Client) exchange(ctx context.Context, r *Request) (*Answer, error) {
 	return &a, ReadFrame(c.conn, &a)
 }
 
-// Public is the signer's key.
-func (c *Client) Public(ctx context.Context) (ed25519.PublicKey, error) {
-	b, err := c.ask(ctx, PublicKey, nil)
-	return ed25519.PublicKey(b), err
-}
+// Public is the signer's public key: 32 bytes of Ed25519, or 97 of P-384.
+func (c *Client) Public(ctx context.Context) ([]byte, error) { return c.ask(ctx, PublicKey, nil) }
 
 // LastCheckpoint is the tree size that was signed last for a log, 0 before the
 // first.

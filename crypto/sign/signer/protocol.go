@@ -20,7 +20,7 @@ const (
 	SignCheckpoint Kind = 2 // body: Checkpoint; answers a signed note
 	SignArchive    Kind = 3 // body: Archive; answers SignedArchive
 	SignCert       Kind = 4 // body: Certificate; answers a DSSE envelope
-	PublicKey      Kind = 5 // empty body; answers the 32-byte key
+	PublicKey      Kind = 5 // empty body; answers the public key
 	LastArchive    Kind = 6 // body: the chain's origin, as text; answers Last
 )
 

@@ -22,11 +22,11 @@ func Code(public, recipient []byte) string {
 // EnrollFirst starts the person's chain with this device.
 func (s *Session) EnrollFirst(ctx context.Context, name string) error {
 	org, seed := s.Dir.Org(), seal.NewUserSeed()
-	user, err := seal.UserIdentity(seed)
+	user, err := seal.UserIdentity(org.Suite(), seed)
 	if err != nil {
 		return err
 	}
-	wrap, err := seal.WrapUserSeed(seed, seal.UserSeedContext{Org: org.ID(), Device: s.device.ID(), Generation: 1}, s.identity.Recipient())
+	wrap, err := seal.WrapUserSeed(org.Suite(), seed, seal.UserSeedContext{Org: org.ID(), Device: s.device.ID(), Generation: 1}, s.identity.Recipient())
 	if err != nil {
 		return err
 	}
@@ -147,7 +147,7 @@ func (s *Session) ApproveDevice(ctx context.Context, d wire.Device) error {
 	if err != nil {
 		return err
 	}
-	wrap, err := seal.WrapUserSeed(seed, seal.UserSeedContext{Org: s.Dir.Org().ID(), Device: d.Key, Generation: 1}, d.Recipient)
+	wrap, err := seal.WrapUserSeed(s.Dir.Org().Suite(), seed, seal.UserSeedContext{Org: s.Dir.Org().ID(), Device: d.Key, Generation: 1}, d.Recipient)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"chancery/crypto/envelope"
 	"chancery/crypto/keyring"
 	"chancery/crypto/seal"
+	"chancery/crypto/suitetest"
 )
 
 // honest is a server made of the validator alone: it places what chain.Channel
@@ -76,12 +77,12 @@ func newHonest(t *testing.T) *honest {
 		t: t, now: time.Now(), root: key(t), receipt: key(t), users: map[envelope.UserID]*account{},
 		channels: map[envelope.ChannelID]*room{},
 	}
-	id, err := seal.GenerateIdentity(rand.Reader)
+	id, err := seal.GenerateIdentity(suitetest.Suite(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.recorder = &recorder{key(t), id}
-	genesis, err := NewOrg("Example", envelope.CaptureOff, 1, h.now, h.root)
+	genesis, err := NewOrg(suitetest.Suite(), "Example", envelope.CaptureOff, 1, h.now, h.root)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -374,7 +375,7 @@ type person struct {
 func (h *honest) join() *person {
 	h.t.Helper()
 	p := &person{dir: h.t.TempDir()}
-	ring, err := keyring.Create(p.dir+"/ring", "test", keyring.LogN(10))
+	ring, err := keyring.Create(p.dir+"/ring", "test", keyring.Cheap(), keyring.Suite(suitetest.Suite()))
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -48,11 +48,11 @@ func nonce() []byte {
 	return b
 }
 
-// NewOrg makes an organisation's genesis, signed by all of its roots; threshold
+// NewOrg makes the genesis of an organisation of a suite, signed by all of its roots; threshold
 // of them sign what follows.
-func NewOrg(name string, capture envelope.Capture, threshold uint, now time.Time, roots ...*seal.SigningKey) (*envelope.Entry, error) {
+func NewOrg(suite envelope.Suite, name string, capture envelope.Capture, threshold uint, now time.Time, roots ...*seal.SigningKey) (*envelope.Entry, error) {
 	slices.SortFunc(roots, func(a, b *seal.SigningKey) int { return envelope.CompareKey(a.ID(), b.ID()) })
-	b := &envelope.OrgGenesisBody{Name: name, Suite: envelope.SuiteAge, Threshold: threshold, Capture: capture, Nonce: nonce()}
+	b := &envelope.OrgGenesisBody{Name: name, Suite: suite, Threshold: threshold, Capture: capture, Nonce: nonce()}
 	for _, r := range roots {
 		b.Roots = append(b.Roots, r.Public())
 	}

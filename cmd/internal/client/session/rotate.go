@@ -64,7 +64,7 @@ func (c *Channel) placeEpoch(ctx context.Context, cause envelope.Cause) error {
 		n, prev = newest.N+1, newest.Body.SeedCommit
 	}
 	seed, about := seal.NewSeed(), seal.Epoch{Org: c.chain.Org(), Channel: c.id, N: n}
-	wraps, err := seal.WrapAll(seed, about, recipients)
+	wraps, err := seal.WrapAll(c.s.Dir.Org().Suite(), seed, about, recipients)
 	if err != nil {
 		return err
 	}

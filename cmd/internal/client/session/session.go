@@ -52,9 +52,6 @@ func Open(ctx context.Context, c Config) (*Session, error) {
 		c.AckWait = 30 * time.Second
 	}
 	s := &Session{Config: c, channels: map[envelope.ChannelID]*Channel{}, more: make(chan wire.Subscribe, 64)}
-	if err := s.openDevice(); err != nil {
-		return nil, err
-	}
 	dir, firstUse, err := OpenDirectory(ctx, c.API, c.Ring, c.Org)
 	if err != nil {
 		return nil, err
@@ -63,7 +60,7 @@ func Open(ctx context.Context, c Config) (*Session, error) {
 		c.Note(fmt.Sprintf("Needs attention: organisation %q was taken on first use. Compare its id with your administrator: %s",
 			dir.Org().Genesis.Name, dir.Org().ID()))
 	}
-	if err := seal.CheckSuite(dir.Org().Suite()); err != nil {
+	if err := s.openDevice(); err != nil {
 		return nil, err
 	}
 	return s, s.Bind(ctx)
@@ -139,8 +136,12 @@ const (
 	itemIdentity = "device.identity"
 )
 
-// openDevice reads the device's keys, or makes them in a new keyring.
+// openDevice reads the device's keys, or makes them in a new keyring. The
+// keyring is of the organisation's suite or of no use here.
 func (s *Session) openDevice() (err error) {
+	if own, want := s.Ring.Suite(), s.Dir.Org().Suite(); own != want {
+		return fmt.Errorf("opening this device: %w: keyring of suite %s, organisation of suite %s; enrol a new device in another home", seal.ErrSuite, own, want)
+	}
 	if s.device, err = SigningKey(s.Ring, itemSigning); err != nil {
 		return err
 	}
@@ -164,16 +165,17 @@ func SigningKey(ring *keyring.Ring, name string) (*seal.SigningKey, error) {
 	return k, ring.Put(name, k.Seed())
 }
 
-// Identity reads the identity that ring keeps under name, or makes it.
+// Identity reads the identity that ring keeps under name, or makes it, in the
+// keyring's suite.
 func Identity(ring *keyring.Ring, name string) (*seal.Identity, error) {
 	seed, err := ring.Get(name)
 	if err == nil {
-		return seal.IdentityFromSeed(seed)
+		return seal.IdentityFromSeed(ring.Suite(), seed)
 	}
 	if !errors.Is(err, keyring.ErrNotFound) {
 		return nil, err
 	}
-	id, err := seal.GenerateIdentity(rand.Reader)
+	id, err := seal.GenerateIdentity(ring.Suite(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +205,7 @@ func (s *Session) openUserSeed(u *chain.User, wrap []byte) (*seal.Identity, erro
 	if err != nil {
 		return nil, err
 	}
-	id, err := seal.UserIdentity(seed)
+	id, err := seal.UserIdentity(s.Dir.Org().Suite(), seed)
 	if err != nil {
 		return nil, err
 	}

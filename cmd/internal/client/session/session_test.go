@@ -267,7 +267,7 @@ func TestAttackWrapOfAnotherSeed(t *testing.T) {
 	}
 	post(t, c, "one")
 	h.wrapOf = func(n uint64, w *wire.EpochWrap) {
-		other, err := seal.WrapSeed(seal.NewSeed(), seal.Epoch{Org: h.org.ID(), Channel: c.ID(), N: n}, bob.user.Recipient())
+		other, err := seal.WrapSeed(h.org.Suite(), seal.NewSeed(), seal.Epoch{Org: h.org.ID(), Channel: c.ID(), N: n}, bob.user.Recipient())
 		if err != nil {
 			t.Error(err)
 		}

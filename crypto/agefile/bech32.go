@@ -1,4 +1,4 @@
-package seal
+package agefile
 
 import "strings"
 
