@@ -73,7 +73,8 @@ type ApprovalNeed struct {
 	Quorum int    `json:"quorum"`
 }
 
-// Decision is the answer to a Question.
+// Decision is the answer to a Question. Equal questions may share the slices and
+// maps of one answer: they are to be read only.
 type Decision struct {
 	Allow       bool
 	Reasons     []Reason // ordered by code
@@ -84,7 +85,6 @@ type Decision struct {
 	ID         string // UUIDv7
 	Generation uint64 // of the bundle that decided
 	Digest     string // SHA-256 of that bundle, hex
-	Facts      []byte // canonical JSON of the question and its outcome, for the record
 }
 
 // Denial is the reason to tell: the first rule that refused, or main.no_rule when

@@ -35,9 +35,10 @@ type record struct {
 	Input       wire         `json:"input"`
 }
 
-// facts is canonical: fields in a fixed order, map keys sorted, no spaces, no
+// Facts is canonical JSON of q, which d answers, and of what came out, so that an
+// auditor can ask again: fields in a fixed order, map keys sorted, no spaces, no
 // escapes that JSON does not require.
-func (d *Decision) facts(q *Question) []byte {
+func (d Decision) Facts(q Question) []byte {
 	codes := make([]string, len(d.Reasons))
 	for i, reason := range d.Reasons {
 		codes[i] = reason.Code

@@ -99,8 +99,8 @@ func assertFailed(t *testing.T, d Decision, grant Grant, err error) {
 	if err == nil || d.Allow || grant.Valid() || d.Denial().Code != PolicyError || d.ID == "" {
 		t.Errorf("allow %t, denial %q, grant valid %t, id %q, error %v", d.Allow, d.Denial().Code, grant.Valid(), d.ID, err)
 	}
-	if !json.Valid(d.Facts) {
-		t.Errorf("facts of the refusal are not JSON: %q", d.Facts)
+	if facts := d.Facts(ask(OrgRead, person())); !json.Valid(facts) {
+		t.Errorf("facts of the refusal are not JSON: %q", facts)
 	}
 }
 
@@ -154,28 +154,31 @@ func TestMalformedQuestionsRefuse(t *testing.T) {
 	}
 }
 
+// newer is a number that the default bundle lets through.
+const newer = defaultNumber + 1
+
 func TestUnusableBundles(t *testing.T) {
 	t.Parallel()
 	with := func(name, content string) Bundle {
-		b := bundleOf(2, "decision := "+granting)
+		b := bundleOf(newer, "decision := "+granting)
 		b.Files.(fstest.MapFS)[name] = &fstest.MapFile{Data: []byte(content)}
 		return b
 	}
 	bundles := map[string]Bundle{
-		"no files":           {Number: 2},
-		"empty":              {Number: 2, Files: fstest.MapFS{}},
-		"syntax":             bundleOf(2, "decision :="),
-		"no decision":        bundleOf(2, "other := 1"),
-		"clock":              bundleOf(2, `decision := `+granting+` if time.now_ns() > 0`),
-		"network":            bundleOf(2, `decision := `+granting+` if http.send({"method": "get", "url": "http://localhost"})`),
-		"lookup":             bundleOf(2, `decision := `+granting+` if net.lookup_ip_addr("localhost")`),
-		"runtime":            bundleOf(2, `decision := `+granting+` if opa.runtime()`),
-		"randomness":         bundleOf(2, `decision := `+granting+` if rand.intn("a", 2) == 1`),
-		"uuid":               bundleOf(2, `decision := `+granting+` if uuid.rfc4122("a")`),
-		"md5":                bundleOf(2, `decision := `+granting+` if crypto.md5("a")`),
-		"hmac sha1":          bundleOf(2, `decision := `+granting+` if crypto.hmac.sha1("a", "b")`),
-		"unknown input path": bundleOf(2, `decision := `+granting+` if input.subject.is_admin`),
-		"unused variable":    bundleOf(2, `decision := `+granting+` if { x := 1 }`),
+		"no files":           {Number: newer},
+		"empty":              {Number: newer, Files: fstest.MapFS{}},
+		"syntax":             bundleOf(newer, "decision :="),
+		"no decision":        bundleOf(newer, "other := 1"),
+		"clock":              bundleOf(newer, `decision := `+granting+` if time.now_ns() > 0`),
+		"network":            bundleOf(newer, `decision := `+granting+` if http.send({"method": "get", "url": "http://localhost"})`),
+		"lookup":             bundleOf(newer, `decision := `+granting+` if net.lookup_ip_addr("localhost")`),
+		"runtime":            bundleOf(newer, `decision := `+granting+` if opa.runtime()`),
+		"randomness":         bundleOf(newer, `decision := `+granting+` if rand.intn("a", 2) == 1`),
+		"uuid":               bundleOf(newer, `decision := `+granting+` if uuid.rfc4122("a")`),
+		"md5":                bundleOf(newer, `decision := `+granting+` if crypto.md5("a")`),
+		"hmac sha1":          bundleOf(newer, `decision := `+granting+` if crypto.hmac.sha1("a", "b")`),
+		"unknown input path": bundleOf(newer, `decision := `+granting+` if input.subject.is_admin`),
+		"unused variable":    bundleOf(newer, `decision := `+granting+` if { x := 1 }`),
 		"stray file":         with("notes.txt", "hello"),
 		"level":              with(enforcementFile, `{"a.b": {"level": "hrad"}}`),
 		"enforcement":        with(enforcementFile, `[]`),

@@ -12,6 +12,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
+	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
 // generation is one compiled bundle. It never changes, so any number of
@@ -21,6 +22,7 @@ type generation struct {
 	digest string
 	// evaluate answers an input; a field so that tests can make it fail in ways OPA does not.
 	evaluate func(ctx context.Context, input ast.Value) (any, error)
+	answers  *answers
 }
 
 // ErrUndefined reports a bundle that gives no answer.
@@ -39,7 +41,7 @@ func compile(ctx context.Context, bundle Bundle) (*generation, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &generation{number: bundle.Number, digest: digest, evaluate: evaluator(query)}
+	g := &generation{number: bundle.Number, digest: digest, evaluate: evaluator(query), answers: newAnswers()}
 	return g, g.rehearse(ctx)
 }
 
@@ -95,7 +97,8 @@ func prepare(ctx context.Context, compiler *ast.Compiler, enforcement []byte) (r
 	query, err := rego.New(
 		rego.Query("data.chancery.main.decision"),
 		rego.Compiler(compiler),
-		rego.Store(inmem.NewFromObject(map[string]any{"enforcement": levels})),
+		// Values as OPA's own terms: else each evaluation converts what it reads.
+		rego.Store(inmem.NewFromObjectWithOpts(map[string]any{"enforcement": levels}, inmem.OptReturnASTValuesOnRead(true))),
 		// Otherwise a failing builtin makes its rule undefined, and a denial disappears.
 		rego.StrictBuiltinErrors(true),
 	).PrepareForEval(ctx)
@@ -123,10 +126,13 @@ func parseEnforcement(source []byte) (map[string]any, error) {
 	return levels, nil
 }
 
-// evaluator turns a panic inside OPA into an error: a refusal, not a crash.
+// evaluator asks query for its one answer. OPA would start a goroutine for each
+// evaluation to watch ctx; this one exists only once ctx has ended.
 func evaluator(query rego.PreparedEvalQuery) func(context.Context, ast.Value) (any, error) {
 	return func(ctx context.Context, input ast.Value) (any, error) {
-		results, err := query.Eval(ctx, rego.EvalParsedInput(input))
+		stop := topdown.NewCancel()
+		defer context.AfterFunc(ctx, stop.Cancel)()
+		results, err := query.Eval(ctx, rego.EvalParsedInput(input), rego.EvalExternalCancel(stop))
 		if err != nil {
 			return nil, err
 		}
@@ -135,6 +141,23 @@ func evaluator(query rego.PreparedEvalQuery) func(context.Context, ast.Value) (a
 		}
 		return results[0].Expressions[0].Value, nil
 	}
+}
+
+// recall gives the answer to the same question asked before, else a new one.
+// Failures are not kept, nor what is always asked anew.
+func (g *generation) recall(ctx context.Context, q *Question) (Decision, error) {
+	if specs[q.Action].Uncached {
+		return g.answer(ctx, q)
+	}
+	k := keyOf(q)
+	if d, ok := g.answers.get(k); ok && ctx.Err() == nil {
+		return d, nil
+	}
+	d, err := g.answer(ctx, q)
+	if err == nil {
+		g.answers.put(k, d)
+	}
+	return d, err
 }
 
 // answer evaluates q, with every failure turned into an error.

@@ -48,7 +48,7 @@ func TestAttackStaleGrant(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := Default()
-	next.Number = 2
+	next.Number++
 	if err := e.Reload(context.Background(), next); err != nil {
 		t.Fatal(err)
 	}

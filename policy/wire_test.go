@@ -84,7 +84,7 @@ func TestFactsReplay(t *testing.T) {
 			t.Fatal(err)
 		}
 		var facts record
-		if err := json.Unmarshal(d.Facts, &facts); err != nil {
+		if err := json.Unmarshal(d.Facts(row.q), &facts); err != nil {
 			t.Fatal(err)
 		}
 		again, _, err := e.Decide(t.Context(), Question{facts.Input.Action, facts.Input.Subject, facts.Input.Resource, facts.Input.Context})

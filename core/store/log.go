@@ -242,11 +242,3 @@ func (l *Log) Checkpoint(ctx context.Context) (string, bool, error) {
 
 // ReadHashes reads stored hashes of the tree, for tiles and proofs.
 func (l *Log) ReadHashes(indexes []int64) ([]tlog.Hash, error) { return readHashes(l.db.app, indexes) }
-
-const insertPolicy = `INSERT INTO policies (generation, digest, activated_at) VALUES ($1, decode($2, 'hex'), now()) ON CONFLICT (generation) DO NOTHING`
-
-// SavePolicy keeps the digest of the bundle that decides from now on.
-func (db *DB) SavePolicy(ctx context.Context, generation uint64, digest string) error {
-	_, err := db.app.Exec(ctx, insertPolicy, int64(generation), digest)
-	return err
-}

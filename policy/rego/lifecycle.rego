@@ -3,14 +3,9 @@ package chancery.lifecycle
 
 import future.keywords.not
 
-default stateless := false
-
-stateless if input.subject.kind == "job"
-
-stateless if input.action == "system.health"
-
 deny contains "lifecycle.user_disabled" if {
-	not stateless
+	not input.subject.kind == "job"
+	not input.action == "system.health"
 	not input.subject.state == "active"
 }
 

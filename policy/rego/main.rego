@@ -24,8 +24,8 @@ decision := {
 default allow := false
 
 allow if {
-	count(grants) > 0
-	count(blocking) == 0
+	grants != set()
+	blocking == set()
 }
 
 # One rule a package, here and below: a union with a package that lost its last
@@ -71,6 +71,10 @@ lifted(code) if {
 
 level(code) := object.get(data.enforcement, [code, "level"], "hard")
 
+weight(code) := "advisory" if lifted(code)
+
+weight(code) := level(code) if not lifted(code)
+
 user_text(code) := object.get(data.enforcement, [code, "user_text"], "")
 
 reasons contains {"code": code, "level": "grant", "user_text": ""} if {
@@ -78,17 +82,9 @@ reasons contains {"code": code, "level": "grant", "user_text": ""} if {
 	some code in grants
 }
 
-reasons contains {"code": code, "level": level(code), "user_text": user_text(code)} if {
-	some code in blocking
-}
+reasons contains {"code": code, "level": weight(code), "user_text": user_text(code)} if some code in denials
 
-reasons contains {"code": code, "level": "advisory", "user_text": user_text(code)} if {
-	some code in (denials - blocking)
-}
-
-reasons contains {"code": "main.no_rule", "level": "hard", "user_text": user_text("main.no_rule")} if {
-	count(grants) == 0
-}
+reasons contains {"code": "main.no_rule", "level": "hard", "user_text": user_text("main.no_rule")} if grants == set()
 
 obligations contains duty if {
 	allow
@@ -107,5 +103,5 @@ default valid_until := 0
 
 valid_until := min(session.valid_until) if {
 	allow
-	count(session.valid_until) > 0
+	session.valid_until != set()
 }
