@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test check lint deps golden bench proof rules soak
+.PHONY: help run demo build test check lint deps golden bench bench-smoke proof rules soak
 
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -53,3 +53,8 @@ golden: deps ## rewrite the golden files; the diff is the review
 
 bench: ## run every Go benchmark
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+bench-smoke: deps ## measure the store against pgbench, policy and sealing, and check that all is there (under 2 minutes)
+	$(GO) test ./core -run '^$$' -bench '^BenchmarkSmoke$$' -benchtime 1x
+	$(GO) test ./policy -run '^$$' -bench '^BenchmarkDecide' -benchtime 0.5s
+	$(GO) test ./crypto/seal -run '^$$' -bench '^BenchmarkSealOpen1KB$$' -benchtime 0.5s
