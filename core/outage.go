@@ -36,6 +36,8 @@ func Outage(op string, err error) *Error {
 // stopping, starting and running out of means.
 func away(err error) bool {
 	switch state := sqlState(err); {
+	case full(err):
+		return false // nothing is unknown about it
 	case slices.Contains([]string{"57P01", "57P02", "57P03", "57014"}, state): // shut down, crashed, starting, timed out
 		return true
 	case strings.HasPrefix(state, "08"), strings.HasPrefix(state, "53"), strings.HasPrefix(state, "58"):

@@ -142,7 +142,7 @@ func (w *weather) followed(all []message) error {
 	if err != nil {
 		return err
 	}
-	live, err := messages(string(b))
+	live, err := messages(onlyJSON(string(b)))
 	if err != nil {
 		return err
 	}
@@ -155,6 +155,17 @@ func (w *weather) followed(all []message) error {
 		}
 	}
 	return nil
+}
+
+// onlyJSON leaves out what a program has noted for people.
+func onlyJSON(log string) string {
+	var kept strings.Builder
+	for line := range strings.Lines(log) {
+		if strings.HasPrefix(line, "{") {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
 }
 
 // dense walks every entry of the desk: positions rise by one from 1 to the

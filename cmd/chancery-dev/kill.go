@@ -137,6 +137,10 @@ type talker struct {
 // which is about two seconds.
 const soakLimit = 3 * time.Minute
 
+func newTalker(p *person) *talker {
+	return &talker{person: *p, tried: map[string]bool{}, placed: map[uint64]string{}}
+}
+
 // storm has three people post until the server was killed often enough.
 func (s *story) storm(ctx context.Context, kills int, w *weather) error {
 	ctx, cancel := context.WithTimeout(ctx, soakLimit)
@@ -148,7 +152,7 @@ func (s *story) storm(ctx context.Context, kills int, w *weather) error {
 	defer hush()
 	var g errgroup.Group
 	for _, who := range []string{"fay", "ben", "dev"} {
-		t := &talker{person: *s.people[who], tried: map[string]bool{}, placed: map[uint64]string{}}
+		t := newTalker(s.people[who])
 		w.talkers = append(w.talkers, t)
 		g.Go(func() error { defer hush(); return t.talk(talking) })
 	}

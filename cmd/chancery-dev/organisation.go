@@ -33,6 +33,7 @@ type organisation struct {
 	root                                *person // holds the root key; signs in as the administrator
 	people                              map[string]*person
 	id                                  string // of the organisation
+	database                            string // file with the URL of a database of somebody else's; empty: the server's own
 }
 
 // staff are the people of the organisation and the groups that give them roles.
@@ -136,6 +137,9 @@ func (o *organisation) configure() (card string, err error) {
 			"subject": "entryUUID", "groups": "memberOf",
 		}},
 	}
+	if o.database != "" {
+		conf["database"] = map[string]string{"url_file": o.database}
+	}
 	raw, err := yaml.Marshal(conf)
 	if err != nil {
 		return "", err
@@ -187,14 +191,23 @@ func (o *organisation) serve(ctx context.Context) (err error) {
 	return nil
 }
 
-func (o *organisation) isReady() bool {
+// client trusts the server's own authority.
+func (o *organisation) client() (*http.Client, error) {
 	pem, err := os.ReadFile(filepath.Join(o.state(), "tls", "ca.pem"))
 	if err != nil {
-		return false
+		return nil, err
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
-	c := http.Client{Timeout: time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true}}
+	return &http.Client{Timeout: time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}, nil
+}
+
+func (o *organisation) isReady() bool {
+	c, err := o.client()
+	if err != nil {
+		return false
+	}
+	defer c.CloseIdleConnections()
 	answer, err := c.Get("https://" + o.address + "/readyz")
 	if err != nil {
 		return false

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -163,3 +164,37 @@ func (a *account) own(dir string) error {
 		return os.Lchown(path, int(a.uid), int(a.gid))
 	})
 }
+
+// Freeze stops slapd without ending it: connections open and nothing answers, as
+// on a machine that hangs. Thaw lets it go on.
+func (d *Directory) Freeze() error {
+	p := d.child.cmd.Process
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		return fmt.Errorf("freezing slapd: %w", err)
+	}
+	// The kernel stops the threads one by one; on a busy machine some still answer.
+	for range 1000 {
+		if frozen(p.Pid) {
+			return nil
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return errors.New("freezing slapd: it goes on")
+}
+
+// frozen tells whether every thread of a process is stopped.
+func frozen(pid int) bool {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, path := range threads {
+		b, readErr := os.ReadFile(path)
+		_, state, _ := strings.Cut(string(b), ") ") // behind the name, which is in brackets
+		err = errors.Join(err, readErr)
+		if !strings.HasPrefix(state, "T") {
+			return false
+		}
+	}
+	return err == nil && len(threads) > 0
+}
+
+// Thaw undoes Freeze.
+func (d *Directory) Thaw() error { return d.child.cmd.Process.Signal(syscall.SIGCONT) }

@@ -48,3 +48,29 @@ func TestDirectoryLifeCycle(t *testing.T) {
 		t.Fatalf("binding to a disabled account: %v", err)
 	}
 }
+
+// A frozen directory accepts connections and answers none.
+func TestFreeze(t *testing.T) {
+	t.Parallel()
+	d, err := StartDirectory(t.Context(), Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := d.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	if !frozen(d.child.cmd.Process.Pid) {
+		t.Error("it is not frozen")
+	}
+	if err := d.Thaw(); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
