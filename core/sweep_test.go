@@ -13,6 +13,7 @@ import (
 	"chancery/core/wire"
 	"chancery/crypto/envelope"
 	"chancery/crypto/seal"
+	"chancery/crypto/suitetest"
 	"chancery/identity"
 	"chancery/policy"
 )
@@ -106,7 +107,7 @@ var operations = map[string]operation{
 		return err
 	}},
 	"AddOrgLink": {admin: true, records: []string{"adm.org_link"}, call: func(w *world, s *core.Service, p identity.Principal) error {
-		return s.AddOrgLink(w.T.Context(), p, w.RootLink(envelope.OrgList, &envelope.Party{Role: envelope.RoleSigner, Name: "signer", Key: w.Receipt.Public()}))
+		return s.AddOrgLink(w.T.Context(), p, w.RootLink(envelope.OrgList, &envelope.Party{Role: envelope.RoleSigner, Name: "signer", Key: suitetest.SignerKey(w.T).Public()}))
 	}},
 	"UserChain": {call: func(w *world, s *core.Service, p identity.Principal) error {
 		_, err := s.UserChain(w.T.Context(), p, w.bob.User)

@@ -122,7 +122,7 @@ func (s *server) databaseURL(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("reading the database URL: %w", err)
 		}
-		return url, nil
+		return strictAuth(url), nil
 	}
 	var err error
 	s.cluster, err = postgres.Start(ctx, postgres.Config{
