@@ -383,7 +383,9 @@ func TestAttack47CaptureLowered(t *testing.T) {
 		"by nobody": func(b *envelope.ChannelGenesisBody) { b.Recorders = nil },
 		"by three":  func(b *envelope.ChannelGenesisBody) { b.Recorders = append(b.Recorders, w.second.ID(), w.removal.ID()) },
 	} {
-		_, err := NewChannel(w, w.start(w.genesis(edit)))
+		first := w.start(w.genesis(edit))
+		w.record(t.Name()+"/"+name, "channel.genesis", envelope.Marshal(first), CaptureBad)
+		_, err := NewChannel(w, first)
 		want(t, name, err, CaptureBad)
 	}
 	free := found(t, envelope.CaptureOff)

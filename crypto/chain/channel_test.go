@@ -36,7 +36,9 @@ func TestChannelGenesis(t *testing.T) {
 		"user seq":  {func(w *world, b *envelope.ChannelGenesisBody) { b.UserSeq++ }, HeadUnknown},
 	} {
 		w := found(t, envelope.CaptureRequired)
-		_, err := NewChannel(w, w.start(w.genesis(func(b *envelope.ChannelGenesisBody) { x.edit(w, b) })))
+		first := w.start(w.genesis(func(b *envelope.ChannelGenesisBody) { x.edit(w, b) }))
+		w.record(t.Name()+"/"+name, "channel.genesis", envelope.Marshal(first), x.want)
+		_, err := NewChannel(w, first)
 		want(t, name, err, x.want)
 	}
 }
@@ -75,6 +77,7 @@ func TestChannelGenesisLink(t *testing.T) {
 		"before 1970":     {moved(func(p *envelope.Placed) { p.Received = -1 }), BrokenOrder},
 		"payload":         {moved(func(p *envelope.Placed) { p.Payload[0] ^= 1 }), Malformed},
 	} {
+		w.record(t.Name()+"/"+name, "channel.genesis", envelope.Marshal(x.first), x.want)
 		_, err := NewChannel(w, x.first)
 		want(t, name, err, x.want)
 	}
@@ -94,6 +97,7 @@ func refuseAll(t *testing.T, capture envelope.Capture, cases map[string]change) 
 			t.Parallel()
 			w := settled(t, capture)
 			if e := x.entry(w); x.want == "" {
+				w.record(t.Name(), "channel", envelope.Marshal(w.placed(e)), "")
 				w.place(e)
 			} else {
 				w.refused(e, x.want)

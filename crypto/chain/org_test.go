@@ -38,7 +38,9 @@ func TestOrgGenesis(t *testing.T) {
 		"identity root":  {func(b *envelope.OrgGenesisBody) { b.Roots, b.Threshold = [][]byte{identityPoint}, 1 }, Malformed},
 		"root too few":   {func(b *envelope.OrgGenesisBody) { b.Roots = b.Roots[:2] }, BadSignature},
 	} {
-		_, err := NewOrg(w.orgGenesis(x.edit))
+		e := w.orgGenesis(x.edit)
+		w.record(t.Name()+"/"+name, "org.genesis", envelope.Marshal(e), x.want)
+		_, err := NewOrg(e)
 		want(t, name, err, x.want)
 	}
 }
@@ -82,8 +84,12 @@ func manyRoots(w *world) *envelope.Entry {
 func TestOrgLinks(t *testing.T) {
 	t.Parallel()
 	w := found(t, envelope.CaptureOff)
+	public := key("signer").Public() // the same on every run, for the vectors
+	if suitetest.Suite() == envelope.SuiteFIPS {
+		public = suitetest.SignerKey(t).Public()
+	}
 	party := func(edit func(*envelope.Party)) *envelope.Entry {
-		p := envelope.Party{Role: envelope.RoleSigner, Name: "archive signer", Key: suitetest.SignerKey(t).Public()}
+		p := envelope.Party{Role: envelope.RoleSigner, Name: "archive signer", Key: public}
 		edit(&p)
 		return w.orgLink(envelope.OrgList, &p)
 	}
@@ -116,6 +122,7 @@ func TestOrgLinks(t *testing.T) {
 		"roots and other": {signed(&envelope.Entry{Kind: envelope.KindLink, Header: good.Header}, w.roots[0], w.roots[1], key("x")), BadSignature},
 		"not a link":      {&envelope.Entry{Kind: envelope.KindCoverage, Header: good.Header}, Malformed},
 	} {
+		w.record(t.Name()+"/"+name, "org.link", envelope.Marshal(x.entry), x.want)
 		head, listed := w.org.Head(), len(w.org.listed)
 		want(t, name, w.org.Try(x.entry), x.want)
 		if x.want != "" {

@@ -28,7 +28,9 @@ func TestUserGenesis(t *testing.T) {
 		"long name":    {func(l *envelope.Link, b *envelope.UserGenesisBody) { b.Device.Name = string(make([]byte, 101)) }, Malformed},
 		"no recipient": {func(l *envelope.Link, b *envelope.UserGenesisBody) { b.Device.Recipient = nil }, Malformed},
 	} {
-		_, err := NewUser(w.org, w.userGenesis("erin", x.edit))
+		e := w.userGenesis("erin", x.edit)
+		w.record(t.Name()+"/"+name, "user.genesis", envelope.Marshal(e), x.want)
+		_, err := NewUser(w.org, e)
 		want(t, name, err, x.want)
 	}
 	_, err := NewUser(w.org, forged(w.userGenesis("erin")))
@@ -87,6 +89,7 @@ func TestUserLinks(t *testing.T) {
 		"one signature further": {resigned("alice's device", "phone", "other"), BadSignature},
 		"not a link":            {&envelope.Entry{Kind: envelope.KindCoverage, Header: good.Header}, Malformed},
 	} {
+		w.record(t.Name()+"/"+name, "user.link", envelope.Marshal(x.entry), x.want)
 		want(t, name, w.alice.Try(x.entry), x.want)
 		if x.want != "" {
 			want(t, name, w.alice.Apply(x.entry), x.want)
