@@ -46,9 +46,9 @@ func (a *app) execute(ctx context.Context) int {
 	cmd.SetIn(a.in)
 	cmd.SetOut(a.out)
 	cmd.SetErr(a.err)
-	err := cmd.ExecuteContext(ctx)
+	verb, err := cmd.ExecuteContextC(ctx)
 	if err != nil && !a.running {
-		err = &usageError{err}
+		err = &hint{&usageError{err}, verb.UseLine()}
 	}
 	return a.report(err)
 }

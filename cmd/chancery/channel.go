@@ -110,9 +110,17 @@ func channelListCmd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			teams, err := api.Teams(ctx)
+			if err != nil {
+				return err
+			}
+			prefix := map[int64]string{}
+			for _, t := range teams.Teams {
+				prefix[t.ID] = t.Name + "/"
+			}
 			return a.table(all.Channels, "NAME\tACCESS\tCAPTURE\tRANK\tENTRIES\tID", func(row func(...any)) {
 				for _, c := range all.Channels {
-					row(c.Name, c.Access, c.Capture, c.Rank, c.Position, c.ID)
+					row(prefix[c.Team]+c.Name, c.Access, c.Capture, c.Rank, c.Position, c.ID)
 				}
 			})
 		}),

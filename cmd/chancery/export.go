@@ -153,6 +153,9 @@ func exportRunCmd(a *app) *cobra.Command {
 			if x, err = awaitExport(ctx, api, x, wait); err != nil {
 				return err
 			}
+			if x.State != "delivered" {
+				a.note("next: chancery export show " + x.ID.String())
+			}
 			return a.said(x, "export %s is %s: %d records, %d messages %s", x.ID, x.State, x.Records, x.Messages, x.Path)
 		}),
 	}

@@ -72,7 +72,7 @@ func findChannel(ctx context.Context, api *client.Transport, name string) (envel
 	fits := slices.DeleteFunc(all.Channels, func(c wire.Channel) bool { return c.Name != name || team != 0 && c.Team != team })
 	switch len(fits) {
 	case 0:
-		return envelope.ChannelID{}, &hint{fmt.Errorf("%w: channel %s", errNotFound, name), "chancery channel list"}
+		return envelope.ChannelID{}, &hint{fmt.Errorf("%w: channel %s", errNotFound, name), "chancery channel list; one that you are not in goes by its id"}
 	case 1:
 		return fits[0].ID, nil
 	}

@@ -55,6 +55,13 @@ func (a *app) login(ctx context.Context, c config, in wire.Login, passwordFile s
 	if err := writeJSON(a.file("config.json"), c); err != nil {
 		return fmt.Errorf("keeping the configuration: %w", err)
 	}
+	if c.Org.IsZero() {
+		a.note("needs attention: no --org was given, so the organisation that this server shows first is believed;\n" +
+			"  compare its id (chancery org show) with the one that your organisation gave you")
+	}
+	if _, err := os.Stat(a.file("keyring")); errors.Is(err, os.ErrNotExist) {
+		a.note("next: chancery device enroll")
+	}
 	return a.said(s.Person, "signed in as %s (%s)", s.Person.Username, strings.Join(s.Person.Roles, ", "))
 }
 

@@ -5,14 +5,14 @@ import "chancery/crypto/envelope"
 // Team groups channels. Its name is clear to the server.
 type Team struct {
 	ID    int64  `json:"id,string"`
-	Name  string `json:"name" pattern:"^[a-z0-9][a-z0-9-]{0,62}$"`
+	Name  string `json:"name" pattern:"^[a-z0-9][a-z0-9-]{0,62}$" patternDescription:"1 to 63 lower-case letters, digits and hyphens"`
 	Title string `json:"title" maxLength:"200"`
 	Rank  string `json:"rank" enum:"owner,member,none"`
 }
 
 // NewTeam is POST /v1/teams.
 type NewTeam struct {
-	Name  string `json:"name" pattern:"^[a-z0-9][a-z0-9-]{0,62}$"`
+	Name  string `json:"name" pattern:"^[a-z0-9][a-z0-9-]{0,62}$" patternDescription:"1 to 63 lower-case letters, digits and hyphens"`
 	Title string `json:"title,omitempty" maxLength:"200" pattern:"^\\P{Cc}*$" patternDescription:"free of control characters"`
 }
 

@@ -16,7 +16,7 @@ type Order struct {
 
 // Matter is a case that holds and exports belong to.
 type Matter struct {
-	ID     string `json:"id" pattern:"^[a-z0-9][a-z0-9-]{0,62}$"`
+	ID     string `json:"id" pattern:"^[a-z0-9][a-z0-9-]{0,62}$" patternDescription:"1 to 63 lower-case letters, digits and hyphens"`
 	Title  string `json:"title" maxLength:"200" pattern:"^\\P{Cc}*$" patternDescription:"free of control characters"`
 	Closed bool   `json:"closed"`
 }
