@@ -49,6 +49,9 @@ type Wanted struct {
 // action, within 15 minutes of now, and the organisation lists the person.
 func Verify(dir chain.Directory, raw []byte, w Wanted) (Consent, error) {
 	op := string(w.Action)
+	if err := Founded(op, dir); err != nil {
+		return Consent{}, err
+	}
 	claim, err := parseApproval(raw)
 	if err != nil {
 		return Consent{}, &core.Error{Op: op, Kind: core.Invalid, Code: BadApproval, Field: "approval", Public: "the approval is malformed", Err: err}

@@ -126,6 +126,9 @@ func (s *Service) cut(ctx context.Context, p identity.Principal, id string) (Exp
 
 // prepare works out the archive that a schedule would make now.
 func (s *Service) prepare(ctx context.Context, op string, schedule *Schedule) (Export, error) {
+	if err := s.founded(op); err != nil {
+		return Export{}, err
+	}
 	last, any, err := s.Store.LastExport(ctx, schedule.Order.Schedule)
 	if err != nil {
 		return Export{}, Explain(op, err)
@@ -226,6 +229,9 @@ func (s *Service) PutOpenings(ctx context.Context, p identity.Principal, id enve
 	}
 	if !found {
 		return Missing(op, "that export")
+	}
+	if err := s.founded(op); err != nil {
+		return err
 	}
 	if _, ok := s.Directory.Org().Party(envelope.RoleRecorder, envelope.KeyID(p.Service)); !ok {
 		return Refuse(op, core.Denied, NotListed, "the organisation does not list this recorder")

@@ -63,10 +63,12 @@ func OrgName(dir chain.Directory) string {
 	return "none"
 }
 
-// founded fails while there is no organisation.
-func (s *Service) founded(op string) error {
-	if s.Directory.Org() == nil {
-		return Refuse(op, core.NotFound, "org.none", "there is no organisation yet")
+func (s *Service) founded(op string) error { return Founded(op, s.Directory) }
+
+// Founded fails while there is no organisation, or its chain can't be read.
+func Founded(op string, dir chain.Directory) error {
+	if dir == nil || dir.Org() == nil {
+		return Refuse(op, core.NotFound, "org.none", "there is no organisation yet; an administrator starts it with \"chancery org init\"")
 	}
 	return nil
 }

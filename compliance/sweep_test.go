@@ -12,6 +12,7 @@ import (
 	"chancery/core"
 	"chancery/core/coretest"
 	"chancery/core/wire"
+	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
 	"chancery/identity"
 	"chancery/policy"
@@ -254,4 +255,30 @@ func (x *sweep) state() string {
 		UNION ALL SELECT 'generations', string_agg(g::text, '' ORDER BY name) FROM generations g
 		UNION ALL SELECT 'tasks', count(*)::text FROM river_job
 	) x`)
+}
+
+// unfounded is a server whose organisation is not there, or can't be read.
+type unfounded struct{ chain.Directory }
+
+func (unfounded) Org() *chain.Org { return nil }
+
+// TestUnfounded calls every operation without an organisation. None may panic,
+// and those that need one say so.
+func TestUnfounded(t *testing.T) {
+	t.Parallel()
+	x := newSweep(t)
+	c := x.Service.Config
+	c.Directory, c.Log = unfounded{x}, slog.New(slog.DiscardHandler)
+	for name, o := range operations {
+		if o.open != "" {
+			continue
+		}
+		err := o.call(x, compliance.New(c), x.caller(name).P)
+		switch name {
+		case "CreateHold", "ApproveHold", "RequestRelease", "ApproveRelease", "SetSchedule", "PutOpenings":
+			if core.KindOf(err) != core.NotFound {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
 }

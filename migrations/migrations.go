@@ -4,7 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -39,6 +42,52 @@ func Apply(ctx context.Context, url string) error {
 		return fmt.Errorf("migrating: %w", err)
 	}
 	return nil
+}
+
+// ErrOutdated reports a database that is not at this binary's migration.
+var ErrOutdated = errors.New("the schema is not this version's")
+
+// Check looks whether the database at url is at the newest migration, and changes nothing. It fails with ErrOutdated when
+// it is not.
+func Check(ctx context.Context, url string) error {
+	want, err := newest()
+	if err != nil {
+		return fmt.Errorf("checking migrations: %w", err)
+	}
+	have, err := applied(ctx, url)
+	if err != nil {
+		return fmt.Errorf("checking migrations: %w", err)
+	}
+	if have != want {
+		return fmt.Errorf("%w: it is at %d, this version wants %d", ErrOutdated, have, want)
+	}
+	return nil
+}
+
+// newest is the number of the last migration.
+func newest() (int64, error) {
+	names, err := fs.Glob(files, "[0-9]*.sql")
+	if err != nil {
+		return 0, err
+	}
+	return goose.NumericComponent(slices.Max(names))
+}
+
+// applied is the number of the last migration that ran, 0 for none. Goose's own question would make its table.
+func applied(ctx context.Context, url string) (n int64, err error) {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	var any bool
+	if err := conn.QueryRow(ctx, `SELECT to_regclass('goose_db_version') IS NOT NULL`).Scan(&any); err != nil || !any {
+		return 0, err
+	}
+	if _, err := conn.Exec(ctx, "SET ROLE "+Owner); err != nil {
+		return 0, err
+	}
+	return n, conn.QueryRow(ctx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&n)
 }
 
 func applyRoles(ctx context.Context, config *pgx.ConnConfig) error {

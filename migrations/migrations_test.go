@@ -88,6 +88,21 @@ func TestApplyAtOnce(t *testing.T) {
 	}
 }
 
+// TestCheck looks at a database that was migrated, and at an empty one, which it leaves empty.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	if err := migrations.Check(t.Context(), postgrestest.URL(t)); err != nil {
+		t.Error(err)
+	}
+	empty := postgrestest.EmptyURL(t)
+	if err := migrations.Check(t.Context(), empty); !errors.Is(err, migrations.ErrOutdated) || !strings.Contains(err.Error(), "is at 0, this version wants 3") {
+		t.Errorf("an empty database: %v", err)
+	}
+	if made := column(t, empty, "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"); len(made) > 0 {
+		t.Errorf("looking made %v", made)
+	}
+}
+
 func TestApplyUnreachable(t *testing.T) {
 	t.Parallel()
 	for _, url := range []string{"not a url", "postgres:///none?host=" + t.TempDir()} {

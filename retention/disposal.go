@@ -134,6 +134,9 @@ func (s *Service) ConfirmPlan(ctx context.Context, p identity.Principal, id enve
 	if err != nil {
 		return wire.Plan{}, err
 	}
+	if err := compliance.Founded(op, s.Directory); err != nil {
+		return wire.Plan{}, err
+	}
 	party, ok := s.Directory.Org().Party(envelope.RoleRecorder, envelope.KeyID(p.Service))
 	if !ok {
 		return wire.Plan{}, compliance.Refuse(op, core.Denied, compliance.NotListed, "the organisation does not list this recorder")

@@ -25,8 +25,8 @@ func (s *Service) SetRule(ctx context.Context, p identity.Principal, in wire.Ord
 	if err != nil {
 		return wire.Rule{}, err
 	}
-	if s.Directory.Org() == nil {
-		return wire.Rule{}, compliance.Missing(op, "the organisation")
+	if err := compliance.Founded(op, s.Directory); err != nil {
+		return wire.Rule{}, err
 	}
 	o, err := envelope.ParseOrder[envelope.RuleOrder](in.Order)
 	if err == nil {

@@ -502,3 +502,18 @@ func TestAttackConfirmations(t *testing.T) {
 		t.Errorf("plan is %s, %v", s.state(p.ID).State, err)
 	}
 }
+
+// A member may ask what keeps a message of the channel; a stranger is told
+// nothing.
+func TestWhyForMembers(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.old(1)
+	if w, err := s.Why(t.Context(), s.ann.Principal, s.desk.ID, s.desk.Last-1); err != nil || w.Code != retention.RetentionMax {
+		t.Errorf("a member: %+v, %v", w, err)
+	}
+	eve := s.Person("eve", nil)
+	if _, err := s.Why(t.Context(), eve.Principal, s.desk.ID, s.desk.Last-1); core.KindOf(err) != core.Denied {
+		t.Errorf("a stranger: %v", err)
+	}
+}

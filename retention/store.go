@@ -77,6 +77,10 @@ type Store interface {
 	// Survey shows law, clock and the channels with what can be due, all of one
 	// moment. A channel's messages are those up to the cutoff and later revisions.
 	Survey(ctx context.Context, look func(*Law, Clock, iter.Seq2[*Channel, error]) error) error
+	// ChannelRank is an account's standing in a channel, none for a stranger or when
+	// there is no such channel.
+	ChannelRank(ctx context.Context, channel envelope.ChannelID, account identity.UserID) (string, error)
+
 	// Look shows one message with all that shares its fate. The channel is nil
 	// when there is no such message.
 	Look(ctx context.Context, channel envelope.ChannelID, position uint64, look func(*Law, Clock, *Channel) error) error

@@ -8,6 +8,7 @@ import (
 
 	"chancery/core"
 	"chancery/core/wire"
+	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
 	"chancery/identity"
 	"chancery/policy"
@@ -174,4 +175,30 @@ func (x *sweep) state() (text string) {
 		x.T.Fatal(err)
 	}
 	return text
+}
+
+// unfounded is a server whose organisation is not there, or can't be read.
+type unfounded struct{ chain.Directory }
+
+func (unfounded) Org() *chain.Org { return nil }
+
+// TestUnfounded calls every operation without an organisation. None may panic.
+func TestUnfounded(t *testing.T) {
+	t.Parallel()
+	x := newSweep(t)
+	c := x.Service.Config
+	c.Directory, c.Log = unfounded{x.Org}, slog.New(slog.DiscardHandler)
+	for _, name := range []string{"SetRule", "ApprovePlan", "ConfirmPlan", "Why", "Rules"} {
+		caller := x.officer.Principal
+		switch name {
+		case "ApprovePlan":
+			caller = x.legal.Principal
+		case "ConfirmPlan":
+			caller = x.recorder.Principal
+		}
+		err := operations[name].call(x, retention.New(c), caller)
+		if name != "Why" && name != "Rules" && core.KindOf(err) != core.NotFound {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

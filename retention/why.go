@@ -16,7 +16,14 @@ import (
 // Why tells what keeps a message, or when it goes.
 func (s *Service) Why(ctx context.Context, p identity.Principal, channel envelope.ChannelID, position uint64) (wire.Why, error) {
 	const op = "retention.why"
-	r := policy.Resource{Type: policy.RecordResource, ID: fmt.Sprintf("%s/%d", channel, position)}
+	r := policy.Resource{Type: policy.RecordResource, ID: fmt.Sprintf("%s/%d", channel, position), MemberRole: "none"}
+	if p.Kind == identity.Person {
+		rank, err := s.Store.ChannelRank(ctx, channel, p.User)
+		if err != nil {
+			return wire.Why{}, compliance.Explain(op, err)
+		}
+		r.MemberRole = rank
+	}
 	if _, _, _, err := s.Gate.Permit(ctx, p, policy.RetentionWhy, r); err != nil {
 		return wire.Why{}, err
 	}

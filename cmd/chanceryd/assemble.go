@@ -108,6 +108,27 @@ func (s *server) openDatabase(ctx context.Context) error {
 	if err := migrations.Apply(ctx, url); err != nil {
 		return err
 	}
+	return s.connect(ctx, url)
+}
+
+// lookDatabase opens a database that is there and up to date, as it is.
+func (s *server) lookDatabase(ctx context.Context) error {
+	if s.config.Database.URLFile == "" {
+		if _, err := os.Stat(s.privateDatabase()); err != nil {
+			return fmt.Errorf("looking for the private database: %w", err)
+		}
+	}
+	url, err := s.databaseURL(ctx)
+	if err != nil {
+		return err
+	}
+	if err := migrations.Check(ctx, url); err != nil {
+		return err
+	}
+	return s.connect(ctx, url)
+}
+
+func (s *server) connect(ctx context.Context, url string) (err error) {
 	if s.db, err = store.Open(ctx, url); err != nil {
 		return err
 	}
@@ -126,7 +147,7 @@ func (s *server) databaseURL(ctx context.Context) (string, error) {
 	}
 	var err error
 	s.cluster, err = postgres.Start(ctx, postgres.Config{
-		Dir: filepath.Join(s.config.State, "db"), BinDir: s.config.Database.Bin, User: s.config.Database.User, Log: s.log,
+		Dir: s.privateDatabase(), BinDir: s.config.Database.Bin, User: s.config.Database.User, Log: s.log,
 	})
 	if err != nil {
 		return "", err
@@ -139,12 +160,18 @@ func (s *server) databaseURL(ctx context.Context) (string, error) {
 	return s.cluster.URL("chancery"), nil
 }
 
+func (s *server) privateDatabase() string { return filepath.Join(s.config.State, "db") }
+
 // openVault makes a new vault only while no channel could miss the old one.
 func (s *server) openVault(ctx context.Context) error {
 	fresh, err := isFresh(ctx, s.db.App())
 	if err != nil {
 		return err
 	}
+	return s.mountVault(fresh)
+}
+
+func (s *server) mountVault(fresh bool) (err error) {
 	s.vault, err = vault.Open(vault.Config{Copies: s.config.Vault.Copies, Keys: s.config.Vault.Keys, New: fresh})
 	if err != nil {
 		return err

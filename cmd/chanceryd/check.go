@@ -12,9 +12,11 @@ import (
 	"time"
 
 	"chancery/core/postgres"
+	"chancery/core/vault"
 	"chancery/crypto/sign"
 	"chancery/crypto/sign/signer"
 	"chancery/fips"
+	"chancery/migrations"
 )
 
 func (s *server) checkFIPS(context.Context) finding {
@@ -65,12 +67,15 @@ func (s *server) checkTLS(context.Context) finding {
 }
 
 func (s *server) checkDatabase(ctx context.Context) finding {
-	err := s.openDatabase(ctx)
+	err := s.lookDatabase(ctx)
 	if errors.Is(err, postgres.ErrInUse) {
 		return finding{Status: manual, Evidence: "a running server holds the private database; ask its /readyz"}
 	}
+	if errors.Is(err, migrations.ErrOutdated) || errors.Is(err, fs.ErrNotExist) {
+		return failed("run \"chanceryd migrate\", or start the server, which does it too", "%v", err)
+	}
 	if err != nil {
-		return failed("see the message; \"chanceryd migrate\" repeats it", "%v", err)
+		return failed("see the message", "%v", err)
 	}
 	return passed("answers and is up to date")
 }
@@ -98,7 +103,9 @@ func (s *server) checkCopies(ctx context.Context) finding {
 	if s.db == nil {
 		return s.countCopies()
 	}
-	if err := s.openVault(ctx); err != nil {
+	if err := s.mountVault(false); errors.Is(err, vault.ErrNoVault) {
+		return finding{Status: notApplicable, Evidence: "there is none before the server's first start"}
+	} else if err != nil {
 		return failed("restore a copy of the vault and its key", "%v", err)
 	}
 	r := s.vault.Doctor()

@@ -60,8 +60,8 @@ func doctorCmd(o *options) *cobra.Command {
 	return c
 }
 
-// examine runs every check. The patient is opened as serve would open it, but
-// never a new vault made.
+// examine runs every check. It only looks: no migration is applied, and neither
+// database nor vault made.
 func examine(ctx context.Context, c config) []finding {
 	s := &server{config: c, log: slog.New(slog.DiscardHandler)}
 	defer s.close()

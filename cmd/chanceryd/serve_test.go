@@ -229,6 +229,20 @@ func TestServe(t *testing.T) {
 	}
 }
 
+// Doctor only looks: where nothing is, it makes nothing.
+func TestDoctorMakesNothing(t *testing.T) {
+	t.Parallel()
+	c := defaults(newState(t))
+	for _, f := range examine(t.Context(), c) {
+		if f.Check == "database" && (f.Status != fail || !strings.Contains(f.Fix, "chanceryd migrate")) {
+			t.Errorf("%+v", f)
+		}
+	}
+	if _, err := os.Stat(c.State); err == nil {
+		t.Error("the state directory was made")
+	}
+}
+
 func (d *daemon) socket(token string) *websocket.Conn {
 	d.t.Helper()
 	dialer := websocket.Dialer{TLSClientConfig: &tls.Config{RootCAs: d.client.Transport.(*http.Transport).TLSClientConfig.RootCAs}}

@@ -260,10 +260,26 @@ func (c *climb) readAbout() error {
 		return tampered("format %q", a.Format)
 	case a.ID != a.Header.ID():
 		return tampered("archive id does not follow from schedule, period and previous archive")
+	case !a.counted():
+		return tampered("%s counts below nothing", aboutPath)
 	case (a.Exceptions > 0) != (a.Status == WithExceptions), a.Status != Complete && a.Status != WithExceptions:
 		return tampered("status %q with %d exceptions", a.Status, a.Exceptions)
 	}
 	return c.checkSegments()
+}
+
+// counted tells that nothing is counted below nothing. A sum could hide a
+// negative number, so each is looked at before any is used.
+func (a *About) counted() bool {
+	if min(a.From, a.Checkpoint.Size) < 0 || min(a.Exceptions, a.Files, a.Messages, a.Withheld) < 0 {
+		return false
+	}
+	for _, n := range a.Counts {
+		if n < 0 {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(a.Segments, func(s Segment) bool { return s.PlainSize < 0 })
 }
 
 // checkPolicies checks that the policy bundles are named by their SHA-256.

@@ -290,6 +290,32 @@ func reseal(t testing.TB, w *archivetest.World, dir string, edit func(lines []st
 	forge(t, dir, w.Signer)
 }
 
+// A count below nothing is refused at once, whoever signed it.
+func TestAttackNegativeCounts(t *testing.T) {
+	t.Parallel()
+	w, cut := standard(t)
+	for _, edit := range [][2]string{
+		{`"exceptions":0`, `"exceptions":-1`},
+		{`"files":`, `"files":-`},
+		{`"messages":`, `"messages":-`},
+		{`"withheld":0`, `"withheld":-1`},
+		{`"msg":`, `"msg":-`},
+		{`"plain_size":`, `"plain_size":-`},
+		{`"size":`, `"size":-`},
+	} {
+		dir := copyBag(t, cut.Dir)
+		text := string(read(t, dir, "archive.json"))
+		if !strings.Contains(text, edit[0]) {
+			t.Fatalf("archive.json has no %s", edit[0])
+		}
+		write(t, dir, "archive.json", []byte(strings.Replace(text, edit[0], edit[1], 1)))
+		forge(t, dir, nil) // what signatures say is asked later
+		if r := verify(t, w, dir); r.Exit != archive.ExitTampered || r.Rungs[0].Verdict != archive.Refused {
+			t.Errorf("%s: exit %d, rung 1 %s: %v", edit[1], r.Exit, r.Rungs[0].Verdict, r.Err)
+		}
+	}
+}
+
 // withPayloadRoot puts the true payload root into the text of archive.json.
 func withPayloadRoot(t testing.TB, dir, text string, plain map[string][32]byte) string {
 	t.Helper()

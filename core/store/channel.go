@@ -97,6 +97,18 @@ func (db *DB) RecorderChannels(ctx context.Context, recorder envelope.KeyID) ([]
 
 const selectRank = `SELECT rank FROM channel_members WHERE channel_id = $1 AND account_id = $2 AND left_seq IS NULL`
 
+const selectChannelRank = `
+SELECT m.rank FROM channel_members m JOIN channels c ON c.id = m.channel_id WHERE c.chain = $1 AND m.account_id = $2 AND m.left_seq IS NULL`
+
+// ChannelRank is Rank by the channel's id.
+func (db *DB) ChannelRank(ctx context.Context, channel envelope.ChannelID, account identity.UserID) (string, error) {
+	rank, found, err := one(ctx, db.app, pgx.RowTo[string], selectChannelRank, channel[:], int64(account))
+	if !found {
+		rank = "none"
+	}
+	return rank, err
+}
+
 // Rank is an account's standing in a channel, or none.
 func (db *DB) Rank(ctx context.Context, channel int64, account identity.UserID) (string, error) {
 	rank, found, err := one(ctx, db.app, pgx.RowTo[string], selectRank, channel, int64(account))
