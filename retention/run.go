@@ -235,7 +235,7 @@ func (s *Service) certify(ctx context.Context, p *Plan) error {
 
 func (s *Service) certificate(ctx context.Context, p *Plan) ([]byte, error) {
 	w := p.Wire()
-	body, err := record.JSON(&archive.Disposal{
+	cert, err := archive.NewCertificate(p.Order.Org, &archive.Disposal{
 		Approvals: w.Approvals, Backup: backup, Confirmations: w.Confirmations, Destroyed: w.Messages,
 		// Not the clock: the signer signs one statement about a plan, and after a
 		// crash it is asked again.
@@ -244,9 +244,31 @@ func (s *Service) certificate(ctx context.Context, p *Plan) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.Signer.SignCertificate(ctx, signer.Certificate{
-		Predicate: signer.DisposalPredicate, Org: signer.Digest(p.Order.Org), Subject: signer.Digest(p.ID), Body: body,
-	})
+	if cert.Evidence, err = s.evidence(ctx, p); err != nil {
+		return nil, err
+	}
+	return s.Signer.SignCertificate(ctx, *cert)
+}
+
+// evidence is what the signer judges a certificate by, since it does not take
+// the server's word: who approved, who had to confirm, and under which root.
+func (s *Service) evidence(ctx context.Context, p *Plan) (e signer.Evidence, err error) {
+	if e.Org, err = s.Store.OrgLinks(ctx); err != nil {
+		return e, err
+	}
+	for _, c := range p.Consents {
+		links, err := s.Store.UserLinks(ctx, c.Person)
+		if err != nil {
+			return e, err
+		}
+		e.Users = append(e.Users, links)
+	}
+	var channels []envelope.ChannelID
+	for _, r := range p.Order.Ranges {
+		channels = append(channels, r.Channel)
+	}
+	e.Channels, err = s.Store.Geneses(ctx, slices.Compact(channels))
+	return e, err
 }
 
 // Certificate gives a plan's certificate.

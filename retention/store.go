@@ -74,6 +74,12 @@ type Store interface {
 	// ErrLocked.
 	SetRule(ctx context.Context, g policy.Grant, e core.Event, r *Rule, now time.Time) error
 
+	// OrgLinks and UserLinks are whole chains, Geneses where channels start: an
+	// envelope.Entry each.
+	OrgLinks(ctx context.Context) ([][]byte, error)
+	UserLinks(ctx context.Context, u envelope.UserID) ([][]byte, error)
+	Geneses(ctx context.Context, channels []envelope.ChannelID) ([][]byte, error)
+
 	// Survey shows law, clock and the channels with what can be due, all of one
 	// moment. A channel's messages are those up to the cutoff and later revisions.
 	Survey(ctx context.Context, look func(*Law, Clock, iter.Seq2[*Channel, error]) error) error

@@ -15,7 +15,11 @@ const (
 	kindLog         = "log"
 	kindArchive     = "archive"
 	kindCertificate = "certificate"
+	kindOrg         = "organisation"
 )
+
+// ownOrg is the only name of kindOrg.
+const ownOrg = "own"
 
 // refuse is an answer that grants nothing.
 func refuse(code signer.Code, format string, args ...any) *signer.Answer {
@@ -64,13 +68,42 @@ func (s *state) last(kind, name string) *signer.Answer {
 	return grant(envelope.Marshal(&signer.Last{Size: k.Size, Root: signer.Digest(k.Root)}), err)
 }
 
+// belongs refuses what is of another organisation than the signer's. The first
+// one that something is signed for is its own, unless init named it.
+func (s *state) belongs(org envelope.OrgID) *signer.Answer {
+	own, any, err := s.load(kindOrg, ownOrg)
+	switch {
+	case err != nil:
+		return refuse(signer.Failed, "%v", err)
+	case any && own.Root != envelope.Hash(org):
+		return refuse(signer.Foreign, "this signer signs for organisation %s alone", own.Root)
+	case any:
+		return nil
+	}
+	if err := s.pin(org); err != nil {
+		return refuse(signer.Failed, "keeping state: %v", err)
+	}
+	return nil
+}
+
+// pin makes an organisation the signer's own.
+func (s *state) pin(org envelope.OrgID) error {
+	return s.save(kindOrg, kept{Name: ownOrg, Root: envelope.Hash(org)})
+}
+
 // isLog tells whether an origin is an organisation's log. An archive's note has
 // the same form under another origin, and must not come out of here past the
 // rules for archives.
 func isLog(origin string) bool {
-	org, ok := strings.CutPrefix(strings.TrimSuffix(origin, "/log"), "chancery/")
-	_, err := envelope.ID[envelope.OrgID](org)
-	return ok && err == nil && strings.HasSuffix(origin, "/log")
+	org := orgOf(origin)
+	return !org.IsZero() && origin == "chancery/"+org.String()+"/log"
+}
+
+// orgOf is the organisation that a log's origin names, zero when it names none.
+func orgOf(origin string) envelope.OrgID {
+	text := strings.TrimSuffix(strings.TrimPrefix(origin, "chancery/"), "/log")
+	org, _ := envelope.ID[envelope.OrgID](text)
+	return org
 }
 
 // checkpoint signs a log only as an extension of what was signed last.
@@ -93,6 +126,9 @@ func (s *state) checkpoint(c *signer.Checkpoint) *signer.Answer {
 		return refuse(signer.Forked, "another log of %d was signed", last.Size)
 	case tlog.VerifyConsistency(last.Size, tlog.Hash(last.Root), c.Size, tlog.Hash(c.Root), c.Proof) != nil:
 		return refuse(signer.Unproven, "the proof does not lead from the log of %d that was signed", last.Size)
+	}
+	if a := s.belongs(orgOf(c.Origin)); a != nil {
+		return a
 	}
 	if err := s.save(kindLog, kept{Name: c.Origin, Size: c.Size, Root: envelope.Hash(c.Root)}); err != nil {
 		return refuse(signer.Failed, "keeping state: %v", err)
@@ -121,6 +157,9 @@ func (s *state) archive(a *signer.Archive) *signer.Answer {
 	case envelope.Hash(a.Previous) != last.Root:
 		return refuse(signer.Forked, "archive %d has manifest %s, this one follows %s", last.Size, last.Root, a.Previous)
 	}
+	if a := s.belongs(envelope.OrgID(a.Org)); a != nil {
+		return a
+	}
 	if err := s.save(kindArchive, kept{a.Origin(), a.Ordinal, envelope.Hash(a.Manifest), signed}); err != nil {
 		return refuse(signer.Failed, "keeping state: %v", err)
 	}
@@ -134,11 +173,18 @@ func encoded(signed *signer.SignedArchive, err error) ([]byte, error) {
 	return envelope.Marshal(signed), nil
 }
 
-// certificate signs one statement about each subject.
+// certificate signs one statement about each subject, if the evidence beside it
+// shows what it says.
 func (s *state) certificate(c *signer.Certificate) *signer.Answer {
 	statement, err := c.Statement()
 	if err != nil {
 		return refuse(signer.Malformed, "%v", err)
+	}
+	if err := judge(c); err != nil {
+		return refuse(signer.Unproven, "%v", err)
+	}
+	if a := s.belongs(envelope.OrgID(c.Org)); a != nil {
+		return a
 	}
 	name := c.Predicate + " " + c.Org.String() + " " + c.Subject.String()
 	signed := envelope.Hash(sha256.Sum256(statement))

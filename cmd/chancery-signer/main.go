@@ -71,14 +71,14 @@ type card struct {
 }
 
 func newInit() *cobra.Command {
-	var dir, name, suite string
+	var dir, name, suite, org string
 	c := &cobra.Command{
-		Use: "init --state DIR", Short: "Make the signer's key, and the card by which the organisation lists it", Args: cobra.NoArgs,
+		Use: "init --state DIR [--org ID]", Short: "Make the signer's key, and the card by which the organisation lists it", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if dir == "" || name == "" {
 				return usage{errors.New("--state and --name are needed")}
 			}
-			id, err := initState(dir, name, envelope.Suite(suite))
+			id, err := initState(dir, name, envelope.Suite(suite), org)
 			if err != nil {
 				return err
 			}
@@ -89,6 +89,7 @@ func newInit() *cobra.Command {
 	c.Flags().StringVar(&dir, "state", "", "directory for the key and for what was signed last")
 	c.Flags().StringVar(&name, "name", "signer", "name of the signer, for people")
 	c.Flags().StringVar(&suite, "suite", string(envelope.SuiteAge), "suite of the organisation: age or fips")
+	c.Flags().StringVar(&org, "org", "", "id of the organisation that it signs for; else the first one that asks")
 	return c
 }
 
@@ -103,7 +104,17 @@ func newKey(suite envelope.Suite) (*sign.Key, error) {
 	return nil, usage{fmt.Errorf("suite %q is not known: use age or fips", suite)}
 }
 
-func initState(dir, name string, suite envelope.Suite) (sign.KeyID, error) {
+// initState makes a state for an organisation. The first signer is made before
+// there is one: then org is empty.
+func initState(dir, name string, suite envelope.Suite, org string) (sign.KeyID, error) {
+	var own envelope.OrgID
+	if org != "" {
+		id, err := envelope.ID[envelope.OrgID](org)
+		if err != nil {
+			return sign.KeyID{}, usage{fmt.Errorf("--org %q: %w", org, err)}
+		}
+		own = id
+	}
 	key, err := newKey(suite)
 	if err != nil {
 		return sign.KeyID{}, err
@@ -113,6 +124,11 @@ func initState(dir, name string, suite envelope.Suite) (sign.KeyID, error) {
 	}
 	if err := key.Save(filepath.Join(dir, keyFile)); err != nil {
 		return sign.KeyID{}, err
+	}
+	if !own.IsZero() {
+		if err := (&state{dir: dir}).pin(own); err != nil {
+			return sign.KeyID{}, err
+		}
 	}
 	raw, err := json.Marshal(card{1, envelope.RoleSigner, name, key.Public()})
 	if err != nil {

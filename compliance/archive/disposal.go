@@ -1,13 +1,18 @@
 package archive
 
 import (
+	"chancery/compliance/disposal"
 	"chancery/compliance/record"
 	"chancery/crypto/envelope"
 	"chancery/crypto/sign/signer"
 )
 
-// Certificate is what the signer is asked to sign when a disposal is done.
-func (d *Disposal) Certificate(org envelope.OrgID) (*signer.Certificate, error) {
+// Disposal is the predicate of data/certs/<plan>.dsse.
+type Disposal = disposal.Body
+
+// NewCertificate is what the signer is asked to sign when a disposal is done.
+// The signer wants evidence beside it.
+func NewCertificate(org envelope.OrgID, d *Disposal) (*signer.Certificate, error) {
 	body, err := record.JSON(d)
 	if err != nil {
 		return nil, err
@@ -20,7 +25,7 @@ func (d *Disposal) Certificate(org envelope.OrgID) (*signer.Certificate, error) 
 
 // DisposalStatement is the payload of a disposal certificate.
 func DisposalStatement(org envelope.OrgID, d *Disposal) ([]byte, error) {
-	cert, err := d.Certificate(org)
+	cert, err := NewCertificate(org, d)
 	if err != nil {
 		return nil, err
 	}

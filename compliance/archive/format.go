@@ -197,16 +197,6 @@ type Consistency struct {
 	Proof []envelope.Hash `json:"proof"`
 }
 
-// Disposal is the predicate of data/certs/<plan>.dsse.
-type Disposal struct {
-	Approvals     [][]byte `json:"approvals"`     // envelope.Signed over Approval, base64
-	Backup        string   `json:"backup"`        // what becomes of backups, for people
-	Confirmations [][]byte `json:"confirmations"` // envelope.Signed over Confirmation, base64
-	Destroyed     uint64   `json:"destroyed"`     // vault leaves punctured
-	Order         []byte   `json:"order"`         // envelope.DisposalPlan, base64
-	Time          int64    `json:"time"`          // µs since 1970, UTC
-}
-
 // statement gives the fields that the signer signs.
 func (a *Header) statement(manifest, other envelope.Hash) *signer.Archive {
 	s := &signer.Archive{

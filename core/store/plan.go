@@ -28,6 +28,24 @@ func (db *DB) CreatePlan(ctx context.Context, g policy.Grant, e core.Event, p *r
 	})
 }
 
+const selectGeneses = `SELECT ` + keptColumns + ` FROM entries e JOIN channels c ON c.id = e.channel_id WHERE e.seq = 1 AND c.chain = ANY ($1)`
+
+// Geneses are the entries that channels start with.
+func (db *DB) Geneses(ctx context.Context, channels []envelope.ChannelID) ([][]byte, error) {
+	ids := make([][]byte, len(channels))
+	for i := range channels {
+		ids[i] = channels[i][:]
+	}
+	rows, err := db.app.Query(ctx, selectGeneses, ids)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) ([]byte, error) {
+		k, err := scanKept(row)
+		return envelope.Marshal(&k.Entry), err
+	})
+}
+
 const planColumns = `
 SELECT id, order_bytes, rules_generation, state, requested_by, disposed, certificate, coalesce(why, ''), finished_at FROM plans`
 

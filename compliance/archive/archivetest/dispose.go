@@ -4,6 +4,7 @@ import (
 	"chancery/compliance/archive"
 	"chancery/crypto/envelope"
 	"chancery/crypto/seal"
+	"chancery/crypto/sign/signer"
 	"chancery/crypto/tlog"
 )
 
@@ -13,6 +14,17 @@ import (
 func (c *Channel) Dispose(p *envelope.Placed, asks, approves *Person, change func(*envelope.DisposalPlan), edit func(*archive.Disposal)) {
 	c.w.TB.Helper()
 	c.Drop(p)
+	d := c.Disposal(p, asks, approves, change, edit)
+	cert, err := archive.NewCertificate(c.Org(), d)
+	c.w.check(err)
+	dsse, err := cert.Sign(c.w.Signer)
+	c.w.check(err)
+	c.w.Certs[envelope.OrderHash(d.Order)] = dsse
+}
+
+// Disposal is what the server would have certified of an entry.
+func (c *Channel) Disposal(p *envelope.Placed, asks, approves *Person, change func(*envelope.DisposalPlan), edit func(*archive.Disposal)) *archive.Disposal {
+	c.w.TB.Helper()
 	hash := p.Hash()
 	order := &envelope.DisposalPlan{
 		Version: 1, Org: c.Org(), Size: uint64(c.w.Tree.Size), Horizon: c.w.Now,
@@ -33,11 +45,27 @@ func (c *Channel) Dispose(p *envelope.Placed, asks, approves *Person, change fun
 	if edit != nil {
 		edit(d)
 	}
-	cert, err := d.Certificate(c.Org())
-	c.w.check(err)
-	dsse, err := cert.Sign(c.w.Signer)
-	c.w.check(err)
-	c.w.Certs[envelope.OrderHash(d.Order)] = dsse
+	return d
+}
+
+// Evidence is what the signer wants to see beside a certificate: the chains of
+// the organisation and of all people, and where channels start.
+func (w *World) Evidence(channels ...*Channel) signer.Evidence {
+	var e signer.Evidence
+	for i := range w.links {
+		e.Org = append(e.Org, envelope.Marshal(&w.links[i]))
+	}
+	for _, p := range w.people {
+		links := make([][]byte, len(p.entries))
+		for i := range links {
+			links[i] = envelope.Marshal(&p.entries[i])
+		}
+		e.Users = append(e.Users, links)
+	}
+	for _, c := range channels {
+		e.Channels = append(e.Channels, envelope.Marshal(&c.Entries[0].Entry))
+	}
+	return e
 }
 
 func (c *Channel) approve(plan []byte, action string, who *Person) []byte {

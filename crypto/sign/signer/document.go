@@ -108,6 +108,16 @@ type Certificate struct {
 	Org       Digest
 	Subject   Digest // OrderHash of the plan
 	Body      []byte // canonical JSON of the predicate
+	Evidence  Evidence
+}
+
+// Evidence is what the signer checks a certificate by: an envelope.Entry for
+// each link of chains, the genesis first. It is in no document.
+type Evidence struct {
+	_        struct{}   `cbor:",toarray"`
+	Org      [][]byte   // the organisation's chain
+	Users    [][][]byte // chains of those who approved
+	Channels [][]byte   // the genesis of each channel that lost something
 }
 
 // Statement is the in-toto statement that the certificate's DSSE carries.

@@ -10,7 +10,7 @@ import (
 )
 
 // MaxFrame bounds one request or answer, in bytes.
-const MaxFrame = 4 << 20
+const MaxFrame = 16 << 20
 
 // Kind says what a request asks for; the body is the CBOR of that type.
 type Kind uint8
@@ -37,7 +37,8 @@ type Code string
 const (
 	Malformed Code = "malformed" // not a request
 	Forked    Code = "forked"    // contradicts what was signed before
-	Unproven  Code = "unproven"  // the proof does not lead from what was signed last
+	Foreign   Code = "foreign"   // of another organisation than the signer's
+	Unproven  Code = "unproven"  // the proof does not lead from what was signed last, or the evidence does not show what a certificate says
 	Failed    Code = "failed"    // state could not be kept, so nothing was signed
 )
 
