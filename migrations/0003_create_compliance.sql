@@ -177,6 +177,16 @@ CREATE INDEX exports_open ON exports (cut_at) WHERE state IN ('cut', 'writing', 
 -- The time fuse looks for the newest checkpoint that is two days older than the last.
 CREATE INDEX checkpoints_time ON checkpoints (at_us);
 
+-- How the server's clock went, for the time fuse: see retention/clock.go.
+CREATE TABLE watch (
+    only_one boolean PRIMARY KEY DEFAULT true CONSTRAINT watch_only_one CHECK (only_one),
+    last_us bigint NOT NULL,
+    owed_us bigint NOT NULL CONSTRAINT watch_owed CHECK (owed_us >= 0)
+);
+INSERT INTO watch (last_us, owed_us) VALUES (0, 0);
+GRANT SELECT ON watch TO chancery_app, chancery_retention, chancery_export;
+GRANT UPDATE (last_us, owed_us) ON watch TO chancery_app;
+
 GRANT SELECT ON matters, approvals, holds, rules, plans, confirmations, schedules, exports
     TO chancery_app, chancery_retention, chancery_export;
 GRANT INSERT ON matters, approvals, holds, rules, plans, confirmations, schedules, exports TO chancery_app;

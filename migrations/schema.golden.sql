@@ -576,6 +576,14 @@ ALTER TABLE public.teams ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE public.watch (
+    only_one boolean DEFAULT true NOT NULL,
+    last_us bigint NOT NULL,
+    owed_us bigint NOT NULL,
+    CONSTRAINT watch_only_one CHECK (only_one),
+    CONSTRAINT watch_owed CHECK ((owed_us >= 0))
+);
+
 ALTER TABLE ONLY public.river_job ALTER COLUMN id SET DEFAULT nextval('public.river_job_id_seq'::regclass);
 
 ALTER TABLE ONLY public.river_notification ALTER COLUMN id SET DEFAULT nextval('public.river_notification_id_seq'::regclass);
@@ -723,6 +731,9 @@ ALTER TABLE ONLY public.teams
 
 ALTER TABLE ONLY public.teams
     ADD CONSTRAINT teams_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.watch
+    ADD CONSTRAINT watch_pkey PRIMARY KEY (only_one);
 
 CREATE INDEX accounts_username ON public.accounts USING btree (username);
 
@@ -1114,5 +1125,13 @@ GRANT SELECT ON TABLE public.team_members TO chancery_export;
 GRANT SELECT,INSERT ON TABLE public.teams TO chancery_app;
 GRANT SELECT ON TABLE public.teams TO chancery_retention;
 GRANT SELECT ON TABLE public.teams TO chancery_export;
+
+GRANT SELECT ON TABLE public.watch TO chancery_app;
+GRANT SELECT ON TABLE public.watch TO chancery_retention;
+GRANT SELECT ON TABLE public.watch TO chancery_export;
+
+GRANT UPDATE(last_us) ON TABLE public.watch TO chancery_app;
+
+GRANT UPDATE(owed_us) ON TABLE public.watch TO chancery_app;
 -- partitions of entries: 32
 -- partitions of epoch_wraps: 8

@@ -29,7 +29,7 @@ func only(channels ...*Channel) iter.Seq2[*Channel, error] {
 }
 
 func at(days int64) Clock {
-	return Clock{Database: days * day * 1e6, Newest: Point{1, days * day * 1e6}}
+	return Clock{Database: days * day * 1e6, Newest: Point{1, days * day * 1e6}, Watch: Watch{Last: days * day * 1e6}}
 }
 
 func TestJudge(t *testing.T) {
@@ -70,23 +70,51 @@ func ptr[T any](v T) *T { return &v }
 
 func TestHorizon(t *testing.T) {
 	t.Parallel()
-	now := int64(1_800_000_000_000_000)
-	hour, year := time.Hour.Microseconds(), int64(365*24)*time.Hour.Microseconds()
+	now, hour := int64(1_800_000_000_000_000), time.Hour.Microseconds()
+	year := 365 * 24 * hour
+	run := func(w Watch, hours int64) Watch { // a server that looks as it should
+		for range hours * 6 {
+			w = w.Look(w.Last + beat.Microseconds())
+		}
+		return w
+	}
+	steps := Watch{}.Look(now)
+	for range 100 {
+		steps = run(steps.Look(steps.Last+47*hour), 1)
+	}
+	fresh := Watch{}.Look(now)
+	jumped := fresh.Look(now + 10*year)
 	for name, c := range map[string]struct {
-		clock Clock
+		watch Watch
 		want  int64
 	}{
-		"both agree":                 {Clock{now, Point{9, now}, Point{5, now - 49*hour}, Point{6, now - 47*hour}}, now},
-		"database is behind":         {Clock{now, Point{9, now + 10*year}, Point{}, Point{}}, now},
-		"signer is behind":           {Clock{now + 10*year, Point{9, now}, Point{}, Point{}}, now},
-		"both jumped ten years":      {Clock{now + 10*year, Point{9, now + 10*year}, Point{8, now}, Point{9, now + 10*year}}, now},
-		"jumped, then ran two days":  {Clock{now + 10*year, Point{9, now + 10*year}, Point{7, now + 10*year - 48*hour}, Point{8, now + 10*year - 47*hour}}, now + 10*year},
-		"nothing was ever signed":    {Clock{now, Point{}, Point{}, Point{}}, 0},
-		"quiet weekend of two days ": {Clock{now, Point{9, now}, Point{8, now - 48*hour}, Point{9, now}}, now},
+		"first look":                {fresh, now},
+		"ran for a year":            {run(fresh, 365*24), now + year},
+		"down for a weekend":        {fresh.Look(now + 47*hour), now + 47*hour},
+		"jumped ten years":          {jumped, now},
+		"and ran for a day":         {run(jumped, 24), now + 2*24*hour},
+		"and was put right":         {jumped.Look(now + hour/2), now + hour/2},
+		"down for four days":        {fresh.Look(now + 96*hour), now},
+		"and ran for two":           {run(fresh.Look(now+96*hour), 48), now + 144*hour},
+		"47 hours, a hundred times": {steps, now + 200*hour},
 	} {
-		if _, got := c.clock.Horizon(); got != c.want {
-			t.Errorf("%s: got %d, want %d", name, got, c.want)
+		clock := Clock{Database: c.watch.Last, Newest: Point{9, c.watch.Last}, Watch: c.watch}
+		if _, got := clock.Horizon(); got != c.want {
+			t.Errorf("%s: got %d hours, want %d", name, (got-now)/hour, (c.want-now)/hour)
 		}
+	}
+	for name, clock := range map[string]Clock{
+		"database is behind":       {now, Point{9, now + year}, Watch{Last: now + year}},
+		"signer is behind":         {now + year, Point{9, now}, Watch{Last: now + year}},
+		"jumped since it was seen": {now + year, Point{9, now + year}, fresh},
+		"quiet while time is owed": {now + year - hour, Point{9, now + year - hour}, Watch{now + year, year}},
+	} {
+		if _, got := clock.Horizon(); got != now {
+			t.Errorf("%s: got %d", name, got)
+		}
+	}
+	if _, got := (&Clock{Database: now, Watch: fresh}).Horizon(); got != 0 {
+		t.Errorf("nothing was ever signed: got %d", got)
 	}
 }
 

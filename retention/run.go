@@ -60,7 +60,15 @@ func (s *Service) poke() {
 func (s *Service) Run(ctx context.Context) error {
 	ticker := time.NewTicker(s.Every)
 	defer ticker.Stop()
-	for {
+	clock := time.NewTicker(beat)
+	defer clock.Stop()
+	for look := true; ; {
+		if look {
+			if err := s.Store.LookAtClock(ctx, s.Now()); err != nil && ctx.Err() == nil {
+				s.Log.Error("looking at the clock failed; trying again later", "err", err)
+			}
+		}
+		look = false
 		if err := s.Resume(ctx); err != nil && ctx.Err() == nil {
 			s.Log.Error("carrying out disposals failed; trying again", "err", err)
 		}
@@ -69,6 +77,8 @@ func (s *Service) Run(ctx context.Context) error {
 			return nil
 		case <-s.wake:
 		case <-ticker.C:
+		case <-clock.C:
+			look = true
 		}
 	}
 }

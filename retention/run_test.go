@@ -400,11 +400,42 @@ func TestAttackClockTenYearsOn(t *testing.T) {
 		s.desk.Post(s.ann, s.Clock)
 	}
 	s.desk.Cover(s.recorder, s.desk.Last-3, s.desk.Last)
+	s.look()
 	s.Clock = s.Clock.AddDate(10, 0, 0)
 	s.officer.Principal.AuthTime, s.officer.Principal.Expires = s.Clock, s.Clock.Add(hour)
 	s.checkpoint(1000, s.Clock)
 	if p := s.plan(); p.Messages != 0 {
 		t.Errorf("plan has %d messages", p.Messages)
+	}
+}
+
+// Nor does a clock that goes there in steps of less than two days.
+func TestAttackClockInSteps(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	s.old(0)
+	if _, err := s.rule(func(o *envelope.RuleOrder) { o.Revision, o.MaxRetain = 2, 30*24*3600 }); err != nil {
+		t.Fatal(err)
+	}
+	s.desk.Post(s.ann, s.Clock)
+	s.desk.Cover(s.recorder, 1, s.desk.Last)
+	s.look()
+	for i := range int64(50) {
+		s.Clock = s.Clock.Add(47 * hour)
+		s.checkpoint(1000+i, s.Clock)
+		s.look()
+	}
+	s.officer.Principal.AuthTime, s.officer.Principal.Expires = s.Clock, s.Clock.Add(hour)
+	if p := s.plan(); p.Messages != 0 {
+		t.Errorf("plan has %d messages", p.Messages)
+	}
+}
+
+// look has the server look at its clock.
+func (s *scene) look() {
+	s.T.Helper()
+	if err := s.DB.LookAtClock(s.T.Context(), s.Clock); err != nil {
+		s.T.Fatal(err)
 	}
 }
 

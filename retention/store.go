@@ -80,6 +80,9 @@ type Store interface {
 	UserLinks(ctx context.Context, u envelope.UserID) ([][]byte, error)
 	Geneses(ctx context.Context, channels []envelope.ChannelID) ([][]byte, error)
 
+	// LookAtClock keeps the next Watch.
+	LookAtClock(ctx context.Context, now time.Time) error
+
 	// Survey shows law, clock and the channels with what can be due, all of one
 	// moment. A channel's messages are those up to the cutoff and later revisions.
 	Survey(ctx context.Context, look func(*Law, Clock, iter.Seq2[*Channel, error]) error) error

@@ -217,18 +217,30 @@ func holdsInForce(ctx context.Context, q querier) ([]retention.Hold, error) {
 }
 
 const selectClock = `
-WITH newest AS (SELECT size, at_us FROM checkpoints ORDER BY size DESC LIMIT 1),
-  before AS (SELECT c.size, c.at_us FROM checkpoints c, newest n WHERE c.at_us <= n.at_us - $1::bigint ORDER BY c.at_us DESC LIMIT 1),
-  after AS (SELECT c.size, c.at_us FROM checkpoints c, before b WHERE c.size > b.size ORDER BY c.size LIMIT 1)
-SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
-  coalesce((SELECT size FROM newest), 0), coalesce((SELECT at_us FROM newest), 0),
-  coalesce((SELECT size FROM before), 0), coalesce((SELECT at_us FROM before), 0),
-  coalesce((SELECT size FROM after), 0), coalesce((SELECT at_us FROM after), 0)`
+SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, coalesce(n.size, 0), coalesce(n.at_us, 0), w.last_us, w.owed_us
+FROM watch w LEFT JOIN LATERAL (SELECT c.size, c.at_us FROM checkpoints c ORDER BY c.size DESC LIMIT 1) n ON true`
 
 func readClock(ctx context.Context, q querier) (c retention.Clock, err error) {
-	err = q.QueryRow(ctx, selectClock, retention.Fuse.Microseconds()).Scan(&c.Database,
-		&c.Newest.Size, &c.Newest.Time, &c.Before.Size, &c.Before.Time, &c.After.Size, &c.After.Time)
+	err = q.QueryRow(ctx, selectClock).Scan(&c.Database, &c.Newest.Size, &c.Newest.Time, &c.Watch.Last, &c.Watch.Owed)
 	return c, err
+}
+
+// The row's lock puts the looks of several servers in a row.
+const lockWatch = `SELECT last_us, owed_us FROM watch FOR UPDATE`
+
+const saveWatch = `UPDATE watch SET last_us = $1, owed_us = $2`
+
+// LookAtClock implements retention.Store. It is no event: nobody did anything.
+func (db *DB) LookAtClock(ctx context.Context, now time.Time) error {
+	return inTx(ctx, db.app, func(tx pgx.Tx) error {
+		var w retention.Watch
+		if err := tx.QueryRow(ctx, lockWatch).Scan(&w.Last, &w.Owed); err != nil {
+			return err
+		}
+		w = w.Look(now.UnixMicro())
+		_, err := tx.Exec(ctx, saveWatch, w.Last, w.Owed)
+		return err
+	})
 }
 
 // judged is a channel on its way to retention.
