@@ -75,6 +75,8 @@ func TestVerify(t *testing.T) {
 	put(t, trust, []byte(`{"org":"`+a.org+`"}`), 0o644)
 	runs(t, archive.ExitOK, "verify", a.second, "--trust", trust)
 	runs(t, archive.ExitOK, "verify", "--chain", filepath.Dir(a.first), "--org", a.org)
+	runs(t, archive.ExitOK, "verify", a.first, a.second, "--org", a.org)
+	runs(t, archive.ExitTampered, "verify", a.second, a.first, "--org", a.org)
 	runs(t, archive.ExitUntrusted, "verify", a.first, "--org", strings.Repeat("0", 64))
 	put(t, filepath.Join(a.first, "README.txt"), []byte("x"), 0o644)
 	runs(t, archive.ExitTampered, "verify", a.first, "--org", a.org)

@@ -67,6 +67,16 @@ Exit codes: 0 ok, 1 internal, 2 complete with exceptions, 3 tampered,
 	return root
 }
 
+// atLeast is cobra.MinimumNArgs with the exit code of a usage error.
+func atLeast(n int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < n {
+			return usage{fmt.Errorf("%s takes %d arguments or more, got %d; see %s --help", c.Name(), n, len(args), c.CommandPath())}
+		}
+		return nil
+	}
+}
+
 // exactly is cobra.ExactArgs with the exit code of a usage error.
 func exactly(n int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {

@@ -61,13 +61,13 @@ func newVerify() *cobra.Command {
 	var asJSON bool
 	var chain string
 	c := &cobra.Command{
-		Use:   "verify DIR",
-		Short: "Check an archive, or with --chain all archives of a directory",
+		Use:   "verify DIR…",
+		Short: "Check an archive, several in their order, or with --chain all archives of a directory",
 		Args: func(c *cobra.Command, args []string) error {
 			if chain != "" {
 				return exactly(0)(c, args)
 			}
-			return exactly(1)(c, args)
+			return atLeast(1)(c, args)
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			trust, err := t.trust()

@@ -5,8 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"chancery/crypto/envelope"
 )
@@ -24,9 +27,11 @@ func chapters(messages int) []step {
 		{"a marked sentence and a marked file", then((*story).plantCanary)},
 		{"two people read the same texts that were typed", func(_ context.Context, s *story) error { return s.readBack() }},
 		{"an edit and a delete", then((*story).revise)},
-		{"files of 0 bytes to 20 MB", then((*story).attach)},
+		{"files of 0 bytes to 20 MB are sent", then((*story).attach)},
 		{"a public channel, a direct one; a stranger is told of neither", then((*story).converse)},
-		{"the recorder stops: the old epoch goes on, a new one takes nothing; it catches up", then((*story).recorderAway)},
+		{"someone else opens the files, once the recorder has covered them", then((*story).detach)},
+		{"the recorder stops: the old epoch goes on, a new one takes nothing, and an alarm", then((*story).recorderAway)},
+		{"the recorder is back and catches up", then((*story).recorderBack)},
 		{"someone who was removed can't write", then((*story).gone)},
 		{"a hold that one person orders and another approves", then((*story).hold)},
 		{"a second recorded channel, which nobody holds", func(_ context.Context, s *story) error { return s.quote("rates", short...) }},
@@ -38,6 +43,7 @@ func chapters(messages int) []step {
 		{"an export on an approved schedule, sealed by the recorder, signed, delivered", then((*story).export)},
 		{"the auditor verifies the archive offline", then((*story).verify)},
 		{"the auditor opens it: every text and file as it was typed", then((*story).convert)},
+		{"a second archive continues the first; out of order, or damaged, they are refused", then((*story).continued)},
 		{"the server's user can read nobody's keys", then((*story).apart)},
 		{"the marks are nowhere that the server could leave them", func(ctx context.Context, s *story) error { return s.searchCanary(ctx, s.archive) }},
 		{"the server stops; its database comes back from the backup", then((*story).putBack)},
@@ -82,7 +88,7 @@ func (s *story) captured() error {
 	if err := s.record(); err != nil {
 		return err
 	}
-	return s.say("fay", "good morning, this desk is recorded")
+	return eventually(func() error { return s.say("fay", "good morning, this desk is recorded") })
 }
 
 // say posts one message and remembers it.
@@ -94,48 +100,63 @@ func (s *story) say(username, text string) error {
 	return nil
 }
 
-// talk posts the conversation in rounds, so that each person has several
-// messages under way while the others read.
+// talk has all speakers post their parts of the conversation at the same time.
+// Receipts say in which order it then stands.
 func (s *story) talk(n int) error {
 	speakers := []string{"fay", "ben", "dev"}
 	all, err := conversation(n, speakers)
 	if err != nil {
 		return err
 	}
-	const round = 200
-	for len(all) > 0 {
-		part := all[:min(round, len(all))]
-		all = all[len(part):]
-		for _, who := range speakers {
-			if err := s.recite(who, part); err != nil {
-				return err
-			}
-		}
+	placed := make([]map[uint64]saying, len(speakers))
+	var g errgroup.Group
+	for i, who := range speakers {
+		part := slices.DeleteFunc(slices.Clone(all), func(m saying) bool { return m.by != who })
+		g.Go(func() (err error) { placed[i], err = s.people[who].recite(part); return err })
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	told := map[uint64]saying{}
+	for _, part := range placed {
+		maps.Copy(told, part)
+	}
+	if len(told) != n {
+		return fmt.Errorf("%d receipts name %d positions", n, len(told))
+	}
+	for _, position := range slices.Sorted(maps.Keys(told)) {
+		s.told = append(s.told, told[position])
 	}
 	return nil
 }
 
-// recite posts one person's part of a round.
-func (s *story) recite(who string, part []saying) error {
+// recite posts one person's part and gives the position of each message.
+func (p *person) recite(part []saying) (map[uint64]saying, error) {
 	var lines bytes.Buffer
 	for _, m := range part {
-		if m.by != who {
-			continue
-		}
 		b, err := json.Marshal(map[string]string{"text": m.text})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		lines.Write(append(b, '\n'))
-		s.told = append(s.told, m)
 	}
-	p := s.people[who]
 	file, err := p.file("talk.jsonl", lines.Bytes())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = p.do("post", desk, "--from", file)
-	return err
+	out, err := p.do("post", desk, "--from", file)
+	if err != nil {
+		return nil, err
+	}
+	receipts, err := decodeAll(out)
+	if err != nil || len(receipts) != len(part) {
+		return nil, fmt.Errorf("%s: %d receipts for %d messages: %w", p.username, len(receipts), len(part), err)
+	}
+	placed := map[uint64]saying{}
+	for i, r := range receipts {
+		placed[r.Position] = part[i]
+	}
+	return placed, nil
 }
 
 // heard is one message as tail prints it.

@@ -25,6 +25,8 @@ type story struct {
 	told    []saying // what the desk reads, in order
 	files   []string // SHA-256 of every file that was sent, hex
 
+	attached []uint64 // positions of the files of every size
+
 	archive, slip string // the auditor's copies
 	canary        canary
 	backup        yesterday

@@ -119,9 +119,21 @@ func (p *person) enroll() error {
 // ackWait is short here: the story shows what happens without a recorder.
 const ackWait = "5s"
 
-func (p *person) startAgent() (err error) {
+func (p *person) startAgent(flags ...string) (err error) {
 	args := append([]string{"--home", p.home + "/chancery", "--passphrase-file", p.home + "/passphrase", "--ack-wait", ackWait}, p.server...)
+	args = append(args, flags...)
 	p.agent, err = p.start("agent-"+p.username, p.ground.binary("chancery"), append(args, "agent", "start")...)
+	return err
+}
+
+func (p *person) restartAgent(flags ...string) error {
+	if err := p.agent.stop(); err != nil {
+		return err
+	}
+	if err := p.startAgent(flags...); err != nil {
+		return err
+	}
+	_, err := logged(p.agent, fmt.Sprintf(`agent ready at .* \(process %d\)`, p.agent.cmd.Process.Pid))
 	return err
 }
 

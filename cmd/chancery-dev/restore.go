@@ -31,7 +31,7 @@ func (s *story) goOn(context.Context) error {
 	if _, err := s.people["fay"].do("channel", "add", desk, "hal"); err != nil {
 		return err
 	}
-	for _, who := range []string{"ben", "fay", "ben"} {
+	for _, who := range []string{"ben", "fay", "dev"} {
 		if err := s.say(who, "said after the backup"); err != nil {
 			return err
 		}

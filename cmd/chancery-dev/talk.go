@@ -40,11 +40,10 @@ func (s *story) revise(context.Context) error {
 // fileSizes are bytes: nothing, one, a chunk and its neighbours, and large.
 var fileSizes = []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, 20 << 20}
 
-// attach posts files of every size and has somebody else open them.
+// attach posts files of every size.
 func (s *story) attach(context.Context) error {
-	fay, dev := s.people["fay"], s.people["dev"]
-	at := make([]uint64, len(fileSizes))
-	for i, size := range fileSizes {
+	fay := s.people["fay"]
+	for _, size := range fileSizes {
 		content := make([]byte, size)
 		_, _ = rand.Read(content)
 		name := fmt.Sprintf("file-%d.bin", size)
@@ -58,12 +57,18 @@ func (s *story) attach(context.Context) error {
 		if err := fay.ask(&sent, "post", desk, "--attach", path, name); err != nil {
 			return err
 		}
-		at[i] = sent.Position
+		s.attached = append(s.attached, sent.Position)
 		s.told = append(s.told, saying{"fay", name})
 		s.files = append(s.files, sum(content))
 	}
+	return nil
+}
+
+// detach has somebody else fetch and open what attach sent.
+func (s *story) detach(context.Context) error {
+	dev := s.people["dev"]
 	sent := s.files[len(s.files)-len(fileSizes):]
-	for i, position := range at {
+	for i, position := range s.attached {
 		got := filepath.Join(dev.home, fmt.Sprintf("got-%d", i))
 		if err := s.fetch(dev, position, got); err != nil {
 			return err
@@ -107,34 +112,6 @@ func (s *story) converse(context.Context) error {
 	if p, ok := err.(*problem); !ok || p.answer.code != 5 {
 		return fmt.Errorf("eve, who is in no team, was told of the desk: %w", err)
 	}
-	return nil
-}
-
-// recorderAway stops the recorder: what it can open goes on, coverage lags, and
-// no message is taken in an epoch that it has not acknowledged.
-func (s *story) recorderAway(context.Context) error {
-	if err := s.recorder.stop(); err != nil {
-		return err
-	}
-	if err := s.say("ben", "sent while the recorder is away"); err != nil {
-		return err
-	}
-	fay := s.people["fay"]
-	if _, err := fay.do("channel", "remove", desk, "hal"); err != nil {
-		return err
-	}
-	_, err := s.people["ben"].do("post", desk, "nobody must take this")
-	if p, ok := err.(*problem); !ok || p.answer.code != 7 {
-		return fmt.Errorf("a message in an epoch that no recorder acknowledged: %w", err)
-	}
-	s.note("refused: %s", trim(err.(*problem).Detail))
-	if err := s.record(); err != nil {
-		return err
-	}
-	if err := eventually(func() error { _, err := s.people["ben"].do("post", desk, "the recorder is back"); return err }); err != nil {
-		return err
-	}
-	s.told = append(s.told, saying{"ben", "the recorder is back"})
 	return nil
 }
 

@@ -36,7 +36,7 @@ type app struct {
 type flags struct {
 	home, server, ca, org, passphraseFile string
 	json                                  bool
-	ackWait, patience                     time.Duration
+	ackWait, coverWait, patience          time.Duration
 }
 
 // execute runs the command and says on a.err what went wrong.
@@ -187,7 +187,7 @@ func (a *app) openSession(ctx context.Context, ring *keyring.Ring) (*session.Ses
 	if err != nil {
 		return nil, err
 	}
-	return session.Open(ctx, session.Config{API: api, Ring: ring, Org: c.Org, Now: a.now, AckWait: a.flags.ackWait, Note: a.note})
+	return session.Open(ctx, session.Config{API: api, Ring: ring, Org: c.Org, Now: a.now, AckWait: a.flags.ackWait, Cover: a.flags.coverWait, Note: a.note})
 }
 
 func (a *app) note(text string) { fmt.Fprintln(a.err, text) }

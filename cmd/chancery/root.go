@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"chancery/cmd/internal/client/session"
 )
 
 // root is the whole command tree for one run.
@@ -23,6 +25,7 @@ func root(a *app) *cobra.Command {
 	f.StringVar(&a.flags.org, "org", os.Getenv("CHANCERY_ORG"), "id of the organisation to accept ($CHANCERY_ORG)")
 	f.StringVar(&a.flags.passphraseFile, "passphrase-file", os.Getenv("CHANCERY_PASSPHRASE_FILE"), "file with the keyring's passphrase, mode 0600")
 	f.DurationVar(&a.flags.ackWait, "ack-wait", 30*time.Second, "how long to wait for a recorder's acknowledgement of a new key")
+	f.DurationVar(&a.flags.coverWait, "cover-wait", session.CoverWithin, "how long a message may wait for its recorder before nothing new is sent or shown; at most 60s")
 	f.DurationVar(&a.flags.patience, "patience", 20*time.Second, "how long to wait for a server that is away; 0 gives up at once")
 	f.BoolVar(&a.flags.json, "json", false, "print JSON, one document a line")
 	cmd.PersistentPreRun = func(*cobra.Command, []string) {

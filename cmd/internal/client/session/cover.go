@@ -17,8 +17,9 @@ var (
 	ErrCoverage = errors.New("recorder's coverage is wrong")
 )
 
-// coverWithin is how long a message may stay uncovered.
-const coverWithin = 60 * time.Second
+// CoverWithin is how long a message may stay uncovered at most. A device may be
+// stricter, never more patient.
+const CoverWithin = 60 * time.Second
 
 // leaf is one message as coverage names it. Cov is empty when this device
 // can't open the message.
@@ -113,7 +114,7 @@ func (c *Channel) limit() (int64, bool) {
 	if len(c.chain.Genesis.Recorders) == 0 || len(c.cover.leaves) == 0 {
 		return 0, false
 	}
-	at := c.cover.leaves[0].Received + coverWithin.Microseconds()
+	at := c.cover.leaves[0].Received + c.s.Cover.Microseconds()
 	return at, c.s.Now().UnixMicro() > at
 }
 
@@ -123,7 +124,7 @@ func (c *Channel) trusted() error {
 		return c.cover.broken
 	}
 	if _, late := c.limit(); late {
-		return fmt.Errorf("%w: message %d has waited for its recorder for more than %s", ErrUncovered, c.cover.leaves[0].Position, coverWithin)
+		return fmt.Errorf("%w: message %d has waited for its recorder for more than %s", ErrUncovered, c.cover.leaves[0].Position, c.s.Cover)
 	}
 	return nil
 }

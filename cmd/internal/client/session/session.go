@@ -27,6 +27,7 @@ type Config struct {
 	Org     envelope.OrgID    // the pinned organisation; zero takes the remembered one, or the server's on first use
 	Now     func() time.Time  // the device's clock
 	AckWait time.Duration     // how long a writer waits for recorders; 0 is 30 seconds
+	Cover   time.Duration     // how long a message may stay uncovered; 0 is CoverWithin, which is also the most
 	Note    func(text string) // told what needs a person's attention
 }
 
@@ -50,6 +51,9 @@ type Session struct {
 func Open(ctx context.Context, c Config) (*Session, error) {
 	if c.AckWait == 0 {
 		c.AckWait = 30 * time.Second
+	}
+	if c.Cover == 0 || c.Cover > CoverWithin {
+		c.Cover = CoverWithin
 	}
 	s := &Session{Config: c, channels: map[envelope.ChannelID]*Channel{}, more: make(chan wire.Subscribe, 64)}
 	dir, firstUse, err := OpenDirectory(ctx, c.API, c.Ring, c.Org)

@@ -340,7 +340,7 @@ func TestUncoveredStopsSendingAndShowing(t *testing.T) {
 	post(t, c, "one")
 	leaves := append([]leaf(nil), c.cover.leaves...)
 	h.mu.Lock()
-	h.now = h.now.Add(2 * coverWithin)
+	h.now = h.now.Add(2 * CoverWithin)
 	h.mu.Unlock()
 	if _, err := c.Post(ctx, Draft{Kind: envelope.Post, Text: "two"}); !errors.Is(err, ErrUncovered) {
 		t.Fatalf("with a silent recorder: %v", err)
@@ -349,6 +349,21 @@ func TestUncoveredStopsSendingAndShowing(t *testing.T) {
 	post(t, c, "two")
 	if all, err := c.Read(ctx, 0); err != nil || !all[0].Captured || all[1].Captured {
 		t.Errorf("captured: %+v, %v", all, err)
+	}
+}
+
+// A device may wait for less than the channel promises, never for longer.
+func TestCoverLimitOnlyShortens(t *testing.T) {
+	t.Parallel()
+	h := newHonest(t)
+	alice := h.join()
+	for given, want := range map[time.Duration]time.Duration{0: CoverWithin, time.Second: time.Second, time.Hour: CoverWithin} {
+		c := alice.Config
+		c.Cover = given
+		s, err := Open(context.Background(), c)
+		if err != nil || s.Cover != want {
+			t.Errorf("a limit of %v became %v, want %v (%v)", given, s.Cover, want, err)
+		}
 	}
 }
 
