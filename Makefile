@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test check lint deps golden bench bench-smoke proof rules soak faults
+.PHONY: help run demo build test check lint deps fips golden bench bench-smoke proof rules soak faults
 
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -27,6 +27,9 @@ faults: deps build ## take database, directory and disks away while people talk 
 
 proof: build ## show that the server does not link the code that opens an envelope
 	@scripts/proof
+
+fips: deps ## build with the certified FIPS module; tests and the main job under enforcement, in suite fips
+	@scripts/fips
 
 rules: build ## take each deciding rule out of the policy and see the main job stop at it
 	@scripts/rules

@@ -135,7 +135,7 @@ func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	a := newAudited(t)
 	keys := filepath.Join(a.dir, "other")
-	runs(t, archive.ExitOK, "key", "new", "--out", keys, "--name", "somebody else")
+	runs(t, archive.ExitOK, "key", "new", "--suite", string(a.world.Auditor.Suite()), "--out", keys, "--name", "somebody else")
 	open := func(want int, dir, slip, identity string) {
 		t.Helper()
 		out := filepath.Join(a.dir, "refused")
