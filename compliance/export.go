@@ -209,45 +209,62 @@ func (s *Service) Export(ctx context.Context, p identity.Principal, id envelope.
 // PutOpenings takes what a recorder sealed for an export's auditors. The slip
 // goes its own way at once: it never lies with the archive.
 func (s *Service) PutOpenings(ctx context.Context, p identity.Principal, id envelope.Hash, in wire.Openings) error {
-	const op = "export.openings_put"
+	x, g, e, err := s.permitOpenings(ctx, p, id)
+	if err != nil {
+		return err
+	}
+	if x.Openings != nil {
+		return nil // the first ones stand: the answer was lost, or the recorder asked before it looked again
+	}
+	if x.State != Cut {
+		return moved(openingsPut, "export", x.State)
+	}
+	if err := s.keepOpenings(openingsPut, id, &in); err != nil {
+		return err
+	}
+	e.Op, e.Object = record.ExportSeal, "export:"+id.String()
+	about := archive.OpeningsAbout{Count: in.Count, KeyCommit: in.KeyCommit}
+	return Explain(openingsPut, s.Store.AddOpenings(ctx, g, e, id, about, s.Config.Exporting.Queue))
+}
+
+const openingsPut = string(policy.ExportOpeningsPut)
+
+// MayPutOpenings permits sending the openings, before they are read: they are
+// large.
+func (s *Service) MayPutOpenings(ctx context.Context, p identity.Principal, id envelope.Hash) error {
+	_, _, _, err := s.permitOpenings(ctx, p, id)
+	return err
+}
+
+func (s *Service) permitOpenings(ctx context.Context, p identity.Principal, id envelope.Hash) (Export, policy.Grant, core.Event, error) {
+	const op = openingsPut
 	x, found, err := s.Store.Export(ctx, id)
 	if err != nil {
-		return Explain(op, err)
+		return x, policy.Grant{}, core.Event{}, Explain(op, err)
 	}
 	r := resource(policy.ExportResource, id.String())
 	r.State, r.Recorders = string(x.State), []string{}
 	recorders, err := s.Store.ExportRecorders(ctx, x.Ranges)
 	if err != nil {
-		return Explain(op, err)
+		return x, policy.Grant{}, core.Event{}, Explain(op, err)
 	}
 	for _, k := range recorders {
 		r.Recorders = append(r.Recorders, k.String())
 	}
 	_, g, e, err := s.Gate.Permit(ctx, p, policy.ExportOpeningsPut, r)
 	if err != nil {
-		return err
+		return x, g, e, err
 	}
 	if !found {
-		return Missing(op, "that export")
+		return x, g, e, Missing(op, "that export")
 	}
 	if err := s.founded(op); err != nil {
-		return err
+		return x, g, e, err
 	}
 	if _, ok := s.Directory.Org().Party(envelope.RoleRecorder, envelope.KeyID(p.Service)); !ok {
-		return Refuse(op, core.Denied, NotListed, "the organisation does not list this recorder")
+		return x, g, e, Refuse(op, core.Denied, NotListed, "the organisation does not list this recorder")
 	}
-	if x.Openings != nil {
-		return nil // the first ones stand: the answer was lost, or the recorder asked before it looked again
-	}
-	if x.State != Cut {
-		return moved(op, "export", x.State)
-	}
-	if err := s.keepOpenings(op, id, &in); err != nil {
-		return err
-	}
-	e.Op, e.Object = record.ExportSeal, "export:"+id.String()
-	about := archive.OpeningsAbout{Count: in.Count, KeyCommit: in.KeyCommit}
-	return Explain(op, s.Store.AddOpenings(ctx, g, e, id, about, s.Config.Exporting.Queue))
+	return x, g, e, nil
 }
 
 // keepOpenings makes both files durable before the database says that they are

@@ -91,6 +91,9 @@ var operations = map[string]operation{
 	"PutOpenings": {call: func(x *sweep, s *compliance.Service, p identity.Principal) error {
 		return s.PutOpenings(x.ctx, p, x.cut.ID, x.openings(x.cut))
 	}},
+	"MayPutOpenings": {call: func(x *sweep, s *compliance.Service, p identity.Principal) error {
+		return s.MayPutOpenings(x.ctx, p, x.cut.ID)
+	}},
 	"Advance": {job: true, call: func(x *sweep, s *compliance.Service, _ identity.Principal) error {
 		return s.Advance(x.ctx, x.ready.ID)
 	}},
@@ -221,7 +224,7 @@ func (x *sweep) caller(name string) *coretest.Person {
 	switch name {
 	case "ApproveHold", "ApproveRelease", "ApproveSchedule":
 		return x.legal
-	case "PutOpenings":
+	case "PutOpenings", "MayPutOpenings":
 		return &coretest.Person{P: x.recorderPrincipal()}
 	}
 	return x.officer
@@ -275,7 +278,7 @@ func TestUnfounded(t *testing.T) {
 		}
 		err := o.call(x, compliance.New(c), x.caller(name).P)
 		switch name {
-		case "CreateHold", "ApproveHold", "RequestRelease", "ApproveRelease", "SetSchedule", "PutOpenings":
+		case "CreateHold", "ApproveHold", "RequestRelease", "ApproveRelease", "SetSchedule", "PutOpenings", "MayPutOpenings":
 			if core.KindOf(err) != core.NotFound {
 				t.Errorf("%s: %v", name, err)
 			}

@@ -43,6 +43,7 @@ func (g *Gate) permitAs(ctx context.Context, p identity.Principal, who policy.Su
 		Object: string(r.Type) + ":" + r.ID, Decision: d.ID, Policy: d.Generation,
 	}
 	if err == nil && d.Allow {
+		noteAllowed(ctx)
 		return d, grant, e, nil
 	}
 	e.Op, e.Outcome, e.Detail = record.PolicyDeny, record.Denied, denialDetail(action, d)

@@ -99,6 +99,13 @@ func (s *Service) Subscribe(ctx context.Context, p identity.Principal, id envelo
 	return c, nil
 }
 
+// Sees permits reading what a channel is. It is asked before much is taken in
+// that is meant for the channel.
+func (s *Service) Sees(ctx context.Context, p identity.Principal, id envelope.ChannelID) error {
+	_, _, err := s.permitRead(ctx, p, policy.ChannelRead, id)
+	return err
+}
+
 // Connect permits a live socket.
 func (s *Service) Connect(ctx context.Context, p identity.Principal) error {
 	_, _, _, err := s.Gate.Permit(ctx, p, policy.WSConnect, sessionResource(p))

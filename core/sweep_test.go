@@ -126,6 +126,9 @@ var operations = map[string]operation{
 		_, err := s.Devices(w.T.Context(), p)
 		return err
 	}},
+	"Sees": {call: func(w *world, s *core.Service, p identity.Principal) error {
+		return s.Sees(w.T.Context(), p, w.desk.ID)
+	}},
 	"Device": {call: func(w *world, s *core.Service, p identity.Principal) error {
 		_, err := s.Device(w.T.Context(), p, w.waiting)
 		return err

@@ -1,9 +1,10 @@
 package api
 
 import (
-	"chancery/core"
 	"context"
+	"net/http"
 
+	"chancery/core"
 	"chancery/core/wire"
 	"chancery/crypto/envelope"
 	"chancery/identity"
@@ -37,6 +38,15 @@ type (
 
 var listings = map[string]core.Listing{"link": core.LinksOnly, "restore": core.ForRestore}
 
+// sees asks whether the caller may know the channel at all.
+func (a *API) sees(ctx context.Context, p identity.Principal, r *http.Request) error {
+	var channel envelope.ChannelID
+	if err := channel.UnmarshalText([]byte(r.PathValue("channel"))); err != nil {
+		return malformed("channel", err.Error())
+	}
+	return a.Core.Sees(ctx, p, channel)
+}
+
 func (a *API) channels() {
 	answers(a, route{method: "POST", path: "/v1/channels", action: policy.ChannelCreate, status: 201, summary: "Start a channel"},
 		func(ctx context.Context, p identity.Principal, in *newChannelInput) (wire.Answer, error) {
@@ -51,7 +61,7 @@ func (a *API) channels() {
 		func(ctx context.Context, p identity.Principal, in *channelInput) (wire.Channel, error) {
 			return a.Core.Channel(ctx, p, in.Channel)
 		})
-	answers(a, route{method: "POST", path: "/v1/channels/{channel}/entries", action: policy.MessageCreate, status: 201, limit: maxEntry, summary: "Place an entry; the action follows from what it is"},
+	answers(a, route{method: "POST", path: "/v1/channels/{channel}/entries", action: policy.MessageCreate, status: 201, limit: maxEntry, first: a.sees, summary: "Place an entry; the action follows from what it is"},
 		func(ctx context.Context, p identity.Principal, in *newEntryInput) (wire.Answer, error) {
 			receipt, err := a.Core.Place(ctx, p, in.Channel, in.Body)
 			return wire.Answer{Receipt: receipt}, err

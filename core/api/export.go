@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"net/http"
 
 	"chancery/core/wire"
 	"chancery/crypto/envelope"
@@ -17,6 +18,8 @@ type Exports interface {
 	RunSchedule(ctx context.Context, p identity.Principal, id string) (wire.Export, error)
 	Exports(ctx context.Context, p identity.Principal, state wire.State) (wire.Exports, error)
 	Export(ctx context.Context, p identity.Principal, id envelope.Hash) (wire.Export, error)
+	// MayPutOpenings is asked before the openings are read.
+	MayPutOpenings(ctx context.Context, p identity.Principal, id envelope.Hash) error
 	PutOpenings(ctx context.Context, p identity.Principal, id envelope.Hash, in wire.Openings) error
 }
 
@@ -44,15 +47,24 @@ type (
 	}
 )
 
+// seals asks whether the caller is a recorder of the export.
+func (a *API) seals(ctx context.Context, p identity.Principal, r *http.Request) error {
+	var export envelope.Hash
+	if err := export.UnmarshalText([]byte(r.PathValue("export"))); err != nil {
+		return malformed("export", err.Error())
+	}
+	return a.Exports.MayPutOpenings(ctx, p, export)
+}
+
 func (a *API) exports() {
 	if a.Exports == nil {
 		return
 	}
-	answers(a, route{method: "POST", path: "/v1/exports/schedules", action: policy.ExportScheduleSet, limit: maxOrder, summary: "Order a revision of a schedule"},
+	answers(a, route{method: "POST", path: "/v1/exports/schedules", action: policy.ExportScheduleSet, limit: maxOrder, first: a.reviews, summary: "Order a revision of a schedule"},
 		func(ctx context.Context, p identity.Principal, in *orderInput) (wire.Schedule, error) {
 			return a.Exports.SetSchedule(ctx, p, in.Body)
 		})
-	answers(a, route{method: "POST", path: "/v1/exports/schedules/{schedule}/approve", action: policy.ExportScheduleApprove, limit: maxOrder, summary: "Consent to a schedule"},
+	answers(a, route{method: "POST", path: "/v1/exports/schedules/{schedule}/approve", action: policy.ExportScheduleApprove, limit: maxOrder, first: a.reviews, summary: "Consent to a schedule"},
 		func(ctx context.Context, p identity.Principal, in *scheduleOrderInput) (wire.Schedule, error) {
 			return a.Exports.ApproveSchedule(ctx, p, in.Schedule, in.Body)
 		})
@@ -72,7 +84,7 @@ func (a *API) exports() {
 		func(ctx context.Context, p identity.Principal, in *exportInput) (wire.Export, error) {
 			return a.Exports.Export(ctx, p, in.Export)
 		})
-	acts(a, route{method: "PUT", path: "/v1/exports/{export}/openings", action: policy.ExportOpeningsPut, limit: maxOpenings, summary: "A recorder adds the sealed openings"},
+	acts(a, route{method: "PUT", path: "/v1/exports/{export}/openings", action: policy.ExportOpeningsPut, limit: maxOpenings, first: a.seals, summary: "A recorder adds the sealed openings"},
 		func(ctx context.Context, p identity.Principal, in *openingsInput) error {
 			return a.Exports.PutOpenings(ctx, p, in.Export, in.Body)
 		})

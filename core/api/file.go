@@ -15,7 +15,7 @@ import (
 
 func (a *API) files() {
 	const path = "/v1/channels/{channel}/files/{blob}"
-	a.streams(route{method: "PUT", path: path, action: policy.FileUpload, limit: a.MaxFile, summary: "Stage a sealed file: its bytes, with ?size= and ?root= in hex"}, a.upload)
+	a.streams(route{method: "PUT", path: path, action: policy.FileUpload, limit: a.MaxFile, first: a.sees, summary: "Stage a sealed file: its bytes, with ?size= and ?root= in hex"}, a.upload)
 	a.streams(route{method: "GET", path: path, action: policy.FileRead, summary: "The sealed bytes of a file that a message has bound"}, a.download)
 }
 

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"net/http"
 
 	"chancery/core/wire"
 	"chancery/crypto/envelope"
@@ -36,6 +37,13 @@ type (
 	}
 )
 
+// reviews asks whether the caller may list what is ordered: who may not doesn't
+// order or approve anything either.
+func (a *API) reviews(ctx context.Context, p identity.Principal, _ *http.Request) error {
+	_, _, _, err := a.Gate.Permit(ctx, p, policy.HoldList, policy.Resource{Type: policy.OrgResource, ID: "org"})
+	return err
+}
+
 func (a *API) holds() {
 	if a.Holds == nil {
 		return
@@ -48,7 +56,7 @@ func (a *API) holds() {
 		func(ctx context.Context, p identity.Principal, _ *none) (wire.Matters, error) {
 			return a.Holds.Matters(ctx, p)
 		})
-	answers(a, route{method: "POST", path: "/v1/holds", action: policy.HoldCreate, status: 201, limit: maxOrder, summary: "Order a legal hold"},
+	answers(a, route{method: "POST", path: "/v1/holds", action: policy.HoldCreate, status: 201, limit: maxOrder, first: a.reviews, summary: "Order a legal hold"},
 		func(ctx context.Context, p identity.Principal, in *orderInput) (wire.Hold, error) {
 			return a.Holds.CreateHold(ctx, p, in.Body)
 		})
@@ -69,7 +77,7 @@ func (a *API) holds() {
 		"release":         {policy.HoldReleaseRequest, "Ask that a hold ends", a.Holds.RequestRelease},
 		"release/approve": {policy.HoldReleaseApprove, "Consent to a hold's end", a.Holds.ApproveRelease},
 	} {
-		answers(a, route{method: "POST", path: "/v1/holds/{hold}/" + path, action: change.action, limit: maxOrder, summary: change.summary},
+		answers(a, route{method: "POST", path: "/v1/holds/{hold}/" + path, action: change.action, limit: maxOrder, first: a.reviews, summary: change.summary},
 			func(ctx context.Context, p identity.Principal, in *holdOrderInput) (wire.Hold, error) {
 				return change.do(ctx, p, in.Hold, in.Body)
 			})

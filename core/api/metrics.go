@@ -10,8 +10,9 @@ import (
 // metrics counts requests by route, never by path: ids would make one series
 // each, and tell who talks where.
 type metrics struct {
-	requests *prometheus.CounterVec
-	seconds  *prometheus.HistogramVec
+	requests  *prometheus.CounterVec
+	seconds   *prometheus.HistogramVec
+	undecided prometheus.Counter
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -23,9 +24,12 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "chancery_http_request_seconds", Help: "Time to answer, by route.",
 			Buckets: []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10},
 		}, []string{"route"}),
+		undecided: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "chancery_undecided_answers_total", Help: "Answers withheld because policy was not asked: a fault of the server.",
+		}),
 	}
 	if r != nil {
-		r.MustRegister(m.requests, m.seconds)
+		r.MustRegister(m.requests, m.seconds, m.undecided)
 	}
 	return m
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -21,8 +22,12 @@ type request struct {
 	id        string
 	route     string
 	principal identity.Principal
+	asked     *core.Asked // nil: nobody needs to be
 	err       error
 }
+
+// undecided tells that success would be an answer that nobody permitted.
+func (r *request) undecided() bool { return r.asked != nil && !r.asked.Allowed() }
 
 type requestKey struct{}
 
@@ -41,8 +46,9 @@ func (a *API) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		req := &request{id: rand.Text(), route: "none"}
-		out := &writer{ResponseWriter: w}
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, req))
+		out := &writer{ResponseWriter: w, req: req}
+		out.trip = func() { a.tripped(out, r) }
 		defer func() {
 			if cause := recover(); cause != nil {
 				a.panicked(out, r, cause)
@@ -52,7 +58,24 @@ func (a *API) observe(next http.Handler) http.Handler {
 		secure(w.Header())
 		w.Header().Set("X-Request-Id", req.id)
 		next.ServeHTTP(out, r)
+		if out.status == 0 {
+			out.WriteHeader(http.StatusOK)
+		}
 	})
+}
+
+var errUndecided = errors.New("success without a decision: an operation does not ask policy")
+
+// tripped answers in the place of a success that nobody permitted, and raises
+// the alarm: it is a fault of this program.
+func (a *API) tripped(w *writer, r *http.Request) {
+	req := requestOf(r.Context())
+	a.Log.ErrorContext(r.Context(), "answer withheld", "alarm", true, "request", req.id, "route", req.route, "err", errUndecided)
+	a.metrics.undecided.Inc()
+	clear(w.Header())
+	secure(w.Header())
+	w.Header().Set("X-Request-Id", req.id)
+	a.fail(w, r, errUndecided)
 }
 
 func (a *API) panicked(w *writer, r *http.Request, cause any) {
@@ -114,14 +137,25 @@ func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// writer remembers the status for the log.
+// writer remembers the status for the log, and lets no success out that nobody
+// permitted.
 type writer struct {
 	http.ResponseWriter
-	status int
+	req      *request
+	status   int
+	trip     func() // answers instead
+	withheld bool   // it has; the rest of the answer goes nowhere
 }
 
 func (w *writer) WriteHeader(status int) {
-	if w.status == 0 {
+	switch {
+	case w.withheld:
+		return
+	case w.status == 0 && status < http.StatusBadRequest && w.req.undecided():
+		w.trip()
+		w.withheld = true
+		return
+	case w.status == 0:
 		w.status = status
 	}
 	w.ResponseWriter.WriteHeader(status)
@@ -129,7 +163,10 @@ func (w *writer) WriteHeader(status int) {
 
 func (w *writer) Write(b []byte) (int, error) {
 	if w.status == 0 {
-		w.status = http.StatusOK
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.withheld {
+		return len(b), nil
 	}
 	return w.ResponseWriter.Write(b)
 }
@@ -139,6 +176,9 @@ func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // Hijack is for the live socket, whose library asks the writer itself.
 func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if w.req.undecided() {
+		return nil, nil, errUndecided
+	}
 	w.status = http.StatusSwitchingProtocols
 	return http.NewResponseController(w.ResponseWriter).Hijack()
 }

@@ -47,7 +47,7 @@ func (a *API) retention() {
 	if a.Retention == nil {
 		return
 	}
-	answers(a, route{method: "POST", path: "/v1/retention/rules", action: policy.RetentionRuleSet, limit: maxOrder, summary: "Set a revision of a retention rule"},
+	answers(a, route{method: "POST", path: "/v1/retention/rules", action: policy.RetentionRuleSet, limit: maxOrder, first: a.reviews, summary: "Set a revision of a retention rule"},
 		func(ctx context.Context, p identity.Principal, in *orderInput) (wire.Rule, error) {
 			return a.Retention.SetRule(ctx, p, in.Body)
 		})
@@ -75,7 +75,7 @@ func (a *API) plans() {
 		func(ctx context.Context, p identity.Principal, in *planInput) (wire.Plan, error) {
 			return a.Retention.Plan(ctx, p, in.Plan)
 		})
-	answers(a, route{method: "POST", path: "/v1/retention/plans/{plan}/approve", action: policy.RetentionApprove, limit: maxOrder, summary: "Consent to a disposal"},
+	answers(a, route{method: "POST", path: "/v1/retention/plans/{plan}/approve", action: policy.RetentionApprove, limit: maxOrder, first: a.reviews, summary: "Consent to a disposal"},
 		func(ctx context.Context, p identity.Principal, in *planOrderInput) (wire.Plan, error) {
 			return a.Retention.ApprovePlan(ctx, p, in.Plan, in.Body)
 		})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -34,10 +35,14 @@ type embedded = api.Exports
 // described is enough for routes to be described; they are not called.
 type described struct{ embedded }
 
-func whole() *api.API {
+func whole() *api.API { return wholeOf(&core.Service{}) }
+
+func (s *server) whole() *api.API { return wholeOf(s.Service) }
+
+func wholeOf(c *core.Service) *api.API {
 	log := slog.New(slog.DiscardHandler)
 	return api.New(api.Config{
-		Core: &core.Service{}, Live: live.NewHub(live.Config{Log: log}), Records: noLog{}, MaxFile: maxFile, Log: log,
+		Core: c, Live: live.NewHub(live.Config{Log: log}), Records: noLog{}, MaxFile: maxFile, Log: log,
 		Holds: &compliance.Service{}, Retention: &retention.Service{}, Exports: described{},
 	})
 }
@@ -72,6 +77,7 @@ func TestOpenAPI(t *testing.T) {
 type operation struct {
 	Action      string         `json:"x-action"`
 	Public      string         `json:"x-public"`
+	MaxBody     int64          `json:"x-max-body"`
 	RequestBody map[string]any `json:"requestBody"`
 }
 
@@ -205,3 +211,35 @@ func TestAttackCrawlUnderDenyAll(t *testing.T) {
 		t.Errorf("%d changes were recorded", n-before)
 	}
 }
+
+// TestEveryRouteBoundsItsBody asks every route with one byte more than it says
+// it takes.
+func TestEveryRouteBoundsItsBody(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	ann := s.Found(envelope.CaptureOff)
+	ann.Enrol()
+	all := s.whole()
+	id := strings.Repeat("0a", 32)
+	fill := strings.NewReplacer("{user}", id, "{key}", id, "{channel}", id, "{hold}", id, "{plan}", id, "{export}", id, "{schedule}", "daily",
+		"{blob}", id[:32], "{team}", "1", "{n}", "1", "{position}", "1", "{username}", "bob", "{path...}", "0/000.p/1")
+	for route, op := range operations(t) {
+		if op.MaxBody <= 0 {
+			t.Errorf("%s has no bound for its body", route)
+		}
+		method, path, _ := strings.Cut(route, " ")
+		in := httptest.NewRequestWithContext(t.Context(), method, fill.Replace(path), io.LimitReader(zeros{}, op.MaxBody+1))
+		in.ContentLength = op.MaxBody + 1
+		in.Header.Set("Authorization", "Bearer "+ann.Token)
+		out := httptest.NewRecorder()
+		all.ServeHTTP(out, in)
+		var p api.Problem
+		if err := json.Unmarshal(out.Body.Bytes(), &p); err != nil || out.Code != http.StatusRequestEntityTooLarge || p.Code != "request.too_large" {
+			t.Errorf("%s: status %d for %d bytes: %s", route, out.Code, op.MaxBody+1, out.Body)
+		}
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }

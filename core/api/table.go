@@ -23,9 +23,15 @@ type route struct {
 	public  string        // instead of an action: why nobody is asked
 	summary string
 	limit   int64 // largest body in bytes; 0 is 64 KiB
+	first   ask   // asked before a body beyond 64 KiB is read; needed with a larger limit
 	status  int   // of success; 0 is 200, or 204 without an answer
 }
 
+// ask permits taking in a large body. What the body asks for is permitted by its
+// operation.
+type ask func(context.Context, identity.Principal, *http.Request) error
+
+// smallBody is what a route may read before policy is asked, in bytes.
 const smallBody = 64 << 10
 
 // bodyTime is how long a body of JSON may take to arrive.
@@ -33,12 +39,20 @@ const bodyTime = 30 * time.Second
 
 func (r route) pattern() string { return r.method + " " + r.path }
 
-// check panics on a route that nobody is asked about: a server with one must
-// not start.
+// check panics on a route that nobody is asked about, or that reads without
+// bounds: a server with one must not start.
 func (r route) check() {
 	if _, known := r.action.Spec(); known == (r.public != "") {
 		panic(fmt.Sprintf("route %s needs a known policy action or a reason to be public, and not both: action %q", r.pattern(), r.action))
 	}
+	if r.limit <= 0 || r.limit > smallBody && (r.first == nil || r.public != "") {
+		panic(fmt.Sprintf("route %s needs a limit for its body, and whom to ask before it reads %d bytes", r.pattern(), r.limit))
+	}
+}
+
+// large tells that the body of a request is more than may be read unasked.
+func (r route) large(in *http.Request) bool {
+	return r.limit > smallBody && (in.ContentLength < 0 || in.ContentLength > smallBody)
 }
 
 // table is where huma and the handlers outside it register. Nothing gets into
@@ -67,19 +81,37 @@ func (t *table) HandleFunc(pattern string, handler func(http.ResponseWriter, *ht
 // guard finds out who asks before a byte of the body is read.
 func (a *API) guard(r route, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, in *http.Request) {
-		req := requestOf(in.Context())
-		req.route = r.path
-		if r.public == "" {
-			p, err := a.Core.Authenticate(in.Context(), bearer(in))
-			if err != nil {
-				a.fail(w, in, err)
-				return
-			}
-			req.principal = p
+		in, err := a.enter(r, in)
+		if err != nil {
+			a.fail(w, in, err)
+			return
 		}
 		in.Body = http.MaxBytesReader(w, in.Body, r.limit)
 		next(w, in)
 	}
+}
+
+// enter says whether the request may be read. What it gives back notes from here
+// on whether policy was asked.
+func (a *API) enter(r route, in *http.Request) (*http.Request, error) {
+	req := requestOf(in.Context())
+	req.route = r.path
+	if r.public == "" {
+		p, err := a.Core.Authenticate(in.Context(), bearer(in))
+		if err != nil {
+			return in, err
+		}
+		req.principal = p
+		ctx, asked := core.Watch(in.Context())
+		req.asked, in = asked, in.WithContext(ctx)
+	}
+	if in.ContentLength > r.limit {
+		return in, &http.MaxBytesError{Limit: r.limit}
+	}
+	if r.large(in) {
+		return in, r.first(core.Unwatched(in.Context()), req.principal, in)
+	}
+	return in, nil
 }
 
 // bearer is the token of the request, or "". It is never taken from the URL,
@@ -183,11 +215,11 @@ func (a *API) operation(r route) huma.Operation {
 		OperationID: operationID(r), Method: r.method, Path: r.path, Summary: r.summary,
 		MaxBodyBytes: r.limit, BodyReadTimeout: bodyTime, DefaultStatus: r.status, RejectUnknownQueryParameters: true,
 		Security:   []map[string][]string{{"session": {}}},
-		Extensions: map[string]any{"x-action": string(r.action)},
+		Extensions: map[string]any{"x-action": string(r.action), "x-max-body": r.limit},
 		Tags:       []string{strings.Split(strings.TrimPrefix(r.path, "/v1/"), "/")[0]},
 	}
 	if r.public != "" {
-		op.Security, op.Extensions = nil, map[string]any{"x-public": r.public}
+		op.Security, op.Extensions = nil, map[string]any{"x-public": r.public, "x-max-body": r.limit}
 	}
 	return op
 }
