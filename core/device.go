@@ -153,21 +153,30 @@ func (s *Service) Device(ctx context.Context, p identity.Principal, key envelope
 	return viewDevice(d), nil
 }
 
-// AskForDevice enters a device that one of the caller's others must approve.
-func (s *Service) AskForDevice(ctx context.Context, p identity.Principal, in wire.Device) error {
+// AskForDevice enters a device that one of the caller's others must approve. The
+// device proves that it has its key: else anybody could enter somebody else's,
+// and keep it from its owner.
+func (s *Service) AskForDevice(ctx context.Context, p identity.Principal, in wire.NewDevice) error {
 	const op = "device.enroll"
 	_, grant, e, err := s.Gate.Permit(ctx, p, policy.DeviceEnroll, self(p))
 	if err != nil {
 		return err
 	}
-	if err := envelope.CheckPublicKey(in.Public); err != nil || in.Key != envelope.KeyOf(in.Public) {
-		return invalid(op, "public", fmt.Errorf("not an Ed25519 public key that key names"))
+	if err := envelope.CheckPublicKey(in.Public); err != nil {
+		return invalid(op, "public", err)
 	}
 	if err := CheckName(op, "name", in.Name, maxDeviceName); err != nil {
 		return err
 	}
 	if len(in.Recipient) == 0 || len(in.Recipient) > maxWrap {
 		return invalid(op, "recipient", fmt.Errorf("%d bytes, want 1 to %d", len(in.Recipient), maxWrap))
+	}
+	org := s.dir.Org()
+	if org == nil {
+		return notFound(op, "the organisation")
+	}
+	if _, err := s.proven(ctx, in.Statement, proof{op: op, label: wire.LabelEnrol, key: in.Public, org: org.ID(), session: p.Session}); err != nil {
+		return err
 	}
 	have, err := s.Store.Devices(ctx, p.User)
 	if err != nil {

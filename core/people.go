@@ -36,14 +36,14 @@ func (s *Service) Whoami(ctx context.Context, p identity.Principal) (wire.Person
 		return wire.Person{}, err
 	}
 	if p.Kind != identity.Person {
-		return wire.Person{Name: p.Name, Roles: []string{string(p.Kind)}}, nil
+		return wire.Person{Name: p.Name, Roles: []string{string(p.Kind)}, Session: int64(p.Session)}, nil
 	}
 	a, _, err := s.Store.Account(ctx, p.User)
 	if err != nil {
 		return wire.Person{}, internal("session.list", err)
 	}
 	out := person(a)
-	out.Device = p.Device
+	out.Device, out.Session = p.Device, int64(p.Session)
 	return out, nil
 }
 

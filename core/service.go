@@ -42,7 +42,8 @@ type Config struct {
 	Publisher  Publisher
 	Receipts   sign.Signer // listed by the organisation as receipt key
 	Connectors []identity.PasswordConnector
-	Roles      map[string]string // directory group name → role
+	Names      func(host string) bool // whether clients may know this server by that name
+	Roles      map[string]string      // directory group name → role
 	Profile    identity.Profile
 	Lockout    identity.LockoutRule
 	Held       func(ctx context.Context, channel int64) (bool, error)

@@ -170,51 +170,6 @@ func (s *Service) LoginKey(ctx context.Context, in wire.KeyLogin) (wire.Session,
 	return wire.Session{Token: token.Reveal(), Expires: now.Add(s.Profile.Idle), Person: wire.Person{Name: party.Name, Roles: []string{string(claim.Role)}}}, nil
 }
 
-func (s *Service) provenParty(ctx context.Context, statement []byte) (*wire.LoginStatement, *envelope.Party, error) {
-	const op = "session.login"
-	org := s.dir.Org()
-	if org == nil {
-		return nil, nil, notFound(op, "the organisation")
-	}
-	unverified, err := peekLogin(statement, wire.LabelLogin)
-	if err != nil {
-		return nil, nil, invalid(op, "statement", err)
-	}
-	party, ok := org.Party(unverified.Role, unverified.Key)
-	if !ok || unverified.Role != envelope.RoleRecorder {
-		return nil, nil, &Error{Op: op, Kind: Unauthorized, Code: string(chain.NotListed), Public: "the organisation lists no recorder with this key"}
-	}
-	claim, err := envelope.OpenStatement[wire.LoginStatement](statement, wire.LabelLogin, party.Key)
-	if err != nil {
-		return nil, nil, &Error{Op: op, Kind: Unauthorized, Code: string(chain.BadSignature), Public: "the statement is not signed by that key", Err: err}
-	}
-	return claim, party, s.spend(ctx, claim, org.ID())
-}
-
-// spend takes the statement's nonce, so that it works once and here only.
-func (s *Service) spend(ctx context.Context, claim *wire.LoginStatement, org envelope.OrgID) error {
-	fresh, err := s.Store.TakeNonce(ctx, claim.Nonce, s.Now())
-	if err != nil {
-		return internal("session.login", err)
-	}
-	if !fresh || claim.Org != org {
-		return &Error{Op: "session.login", Kind: Unauthorized, Code: "login.replayed", Public: "the statement is for another server, too old, or was used before"}
-	}
-	return nil
-}
-
-func peekLogin(raw []byte, label string) (*wire.LoginStatement, error) {
-	signed, err := envelope.ParseSigned(raw)
-	if err != nil {
-		return nil, err
-	}
-	if signed.Label != label {
-		return nil, envelope.ErrFormat
-	}
-	var claim wire.LoginStatement
-	return &claim, envelope.Unmarshal(signed.Bytes, &claim)
-}
-
 // Authenticate turns a token into a principal. An ended session answers
 // Unauthorized with the reason's code.
 func (s *Service) Authenticate(ctx context.Context, token string) (identity.Principal, error) {
@@ -283,11 +238,8 @@ func (s *Service) BindDevice(ctx context.Context, p identity.Principal, in wire.
 	if !ok {
 		return &Error{Op: op, Kind: Denied, Code: string(chain.DeviceUnknown), Public: "this device is not one of yours, or not approved yet"}
 	}
-	claim, err := envelope.OpenStatement[wire.LoginStatement](in.Statement, wire.LabelDevice, device.Key)
+	claim, err := s.proven(ctx, in.Statement, proof{op: op, label: wire.LabelDevice, key: device.Key, org: org.ID(), session: p.Session})
 	if err != nil {
-		return &Error{Op: op, Kind: Denied, Code: string(chain.BadSignature), Public: "the statement is not signed by that device", Err: err}
-	}
-	if err := s.spend(ctx, claim, org.ID()); err != nil {
 		return err
 	}
 	_, grant, e, err := s.Gate.Permit(ctx, p, policy.SessionRefresh, sessionResource(p))

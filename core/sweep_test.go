@@ -50,7 +50,7 @@ func newWorld(t *testing.T) *world {
 	s.Must(err)
 	s.Must(s.AddTeamMember(t.Context(), w.admin.P, w.team.ID, wire.TeamMember{Username: "members.ann"}))
 	w.desk = w.ann.Open(w.team.ID, "fx", envelope.CaptureOff, nil, w.bob)
-	in, key := waitingDevice(t)
+	in, key := w.waitingDevice(w.ann)
 	w.waiting = key
 	s.Must(s.AskForDevice(t.Context(), w.ann.P, in))
 	w.blob, w.second = envelope.BlobID{7}, w.ann.SecondDevice()
@@ -61,12 +61,10 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func waitingDevice(t *testing.T) (wire.Device, envelope.KeyID) {
+func (w *world) waitingDevice(who *coretest.Person) (wire.NewDevice, envelope.KeyID) {
 	key, err := seal.GenerateSigningKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return wire.Device{Key: key.ID(), Name: "phone", Public: key.Public(), Recipient: []byte("age1pq")}, key.ID()
+	w.Must(err)
+	return who.Asking(key, envelope.DeviceBody{Name: "phone", Key: key.Public(), Recipient: []byte("age1pq")}), key.ID()
 }
 
 var operations = map[string]operation{
@@ -134,7 +132,7 @@ var operations = map[string]operation{
 		return err
 	}},
 	"AskForDevice": {records: []string{"key.device_propose"}, call: func(w *world, s *core.Service, p identity.Principal) error {
-		in, _ := waitingDevice(w.T.(*testing.T))
+		in, _ := w.waitingDevice(w.ann)
 		return s.AskForDevice(w.T.Context(), p, in)
 	}},
 	"ProposeDevice": {records: []string{"key.device_propose"}, call: func(w *world, s *core.Service, p identity.Principal) error {
@@ -277,7 +275,7 @@ func TestAuditAll(t *testing.T) {
 }
 
 func loginRecorder(w *world, s *core.Service, _ identity.Principal) error {
-	in, err := w.recorderLogin(s)
+	in, err := w.recorderLogin()
 	if err != nil {
 		return err
 	}
@@ -285,19 +283,16 @@ func loginRecorder(w *world, s *core.Service, _ identity.Principal) error {
 	return err
 }
 
-func (w *world) recorderLogin(s *core.Service) (wire.KeyLogin, error) {
-	n, err := s.Nonce(w.T.Context())
-	if err != nil {
-		return wire.KeyLogin{}, err
-	}
-	claim := wire.LoginStatement{Org: n.Org, Nonce: n.Nonce, Role: envelope.RoleRecorder, Key: w.recorder.ID()}
+func (w *world) recorderLogin() (wire.KeyLogin, error) {
+	claim := w.Claim(w.T.Context(), w.recorder.ID(), 0)
+	claim.Role = envelope.RoleRecorder
 	statement, err := seal.SignStatement(wire.LabelLogin, &claim, w.recorder)
 	return wire.KeyLogin{Statement: statement}, err
 }
 
 func (w *world) recorderToken(t *testing.T) string {
 	t.Helper()
-	in, err := w.recorderLogin(w.Service)
+	in, err := w.recorderLogin()
 	w.Must(err)
 	session, err := w.LoginKey(t.Context(), in)
 	w.Must(err)

@@ -54,7 +54,8 @@ type server struct {
 	api     *api.API
 	metrics *prometheus.Registry
 	tls     *tls.Config
-	ca      string // file of the self-made authority, or empty
+	names   func(host string) bool // whether clients may know the server by that name
+	ca      string                 // file of the self-made authority, or empty
 }
 
 // assemble opens everything. After an error nothing stays open.
@@ -217,7 +218,7 @@ func (s *server) openCore(context.Context) error {
 	s.live = live.NewHub(live.Config{PerSession: int(limits.PerSession), PerPerson: int(limits.PerPerson), All: int(limits.All), Log: s.log})
 	s.core = core.New(core.Config{
 		Store: s.db, Gate: s.gate, Vault: salts{s.vault}, Blobs: s.files, Publisher: s.live, Receipts: receipts,
-		Connectors: connectors, Roles: s.config.Roles, Profile: profile, Lockout: identity.ThreeIn15(),
+		Connectors: connectors, Names: s.names, Roles: s.config.Roles, Profile: profile, Lockout: identity.ThreeIn15(),
 		Held: s.db.Held, Now: time.Now, Random: rand.Reader, Log: s.log,
 	})
 	return nil

@@ -41,6 +41,8 @@ type config struct {
 type tlsConfig struct {
 	Cert string `yaml:"cert" doc:"PEM certificate chain; empty: self-made, for a loopback address only"`
 	Key  string `yaml:"key" doc:"PEM private key, mode 0600"`
+
+	Names []string `yaml:"names" doc:"names of the server beside the certificate's: of a proxy that people and recorders connect to"`
 }
 
 type databaseConfig struct {
@@ -107,6 +109,7 @@ func defaults(state string) config {
 	under := func(name string) string { return filepath.Join(state, name) }
 	return config{
 		State: state, Listen: "127.0.0.1:8443", FIPS: "off", Log: "info",
+		TLS:     tlsConfig{Names: []string{}},
 		Vault:   vaultConfig{Copies: []string{under("vault-a"), under("vault-b")}, Keys: []string{under("vault-key")}},
 		Files:   filesConfig{Dir: under("files"), MaxSize: 100 << 20},
 		Keys:    keysConfig{Receipt: under("receipt.key")},

@@ -15,6 +15,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"chancery/fips"
@@ -38,6 +39,9 @@ func (s *server) openTLS(context.Context) error {
 	}
 	s.tls = fips.ServerTLS()
 	s.tls.Certificates = []tls.Certificate{pair}
+	s.names = func(host string) bool {
+		return pair.Leaf.VerifyHostname(host) == nil || slices.Contains(s.config.TLS.Names, host)
+	}
 	return nil
 }
 

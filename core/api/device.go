@@ -13,7 +13,7 @@ type (
 	keyInput struct {
 		Key envelope.KeyID `path:"key"`
 	}
-	deviceInput   struct{ Body wire.Device }
+	deviceInput   struct{ Body wire.NewDevice }
 	proposalInput struct {
 		Key  envelope.KeyID `path:"key"`
 		Body wire.Device

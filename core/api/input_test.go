@@ -120,7 +120,7 @@ func TestAttackEveryRouteRefusesJunk(t *testing.T) {
 		"/v1/org":         wire.NewChain{Entry: s.OrgGenesis()}, "/v1/org/links": wire.NewLink{Entry: s.OrgGenesis()},
 		"PUT /v1/people/me/chain": wire.NewChain{Entry: s.OrgGenesis(), Wrap: []byte{1}}, "POST /v1/people/me/chain": wire.NewLink{Entry: s.OrgGenesis()},
 		"/v1/session/device": wire.BindDevice{Statement: ann.Proof(t.Context())},
-		"/v1/devices":        wire.Device{Name: "x"}, "/v1/devices/{key}/proposal": wire.Device{Name: "x"},
+		"/v1/devices":        wire.NewDevice{Name: "x"}, "/v1/devices/{key}/proposal": wire.Device{Name: "x"},
 		"/v1/teams": wire.NewTeam{Name: "other", Title: "Other"}, "/v1/teams/{team}/members": wire.TeamMember{Username: "nobody.here"},
 		"/v1/channels":                   wire.NewChannel{Team: team.ID, Name: "x", Genesis: ann.ChannelGenesis(envelope.CaptureOff)},
 		"/v1/channels/{channel}/entries": c.Seal(ann, "hello"),
@@ -208,7 +208,7 @@ func TestAttackReplayedForgedUnsealed(t *testing.T) {
 		status              int
 		code                string
 	}{
-		"a proof of a device, again":        {"PUT", "/v1/session/device", ann.Token, proof, 401, "login.replayed"},
+		"a proof of a device, again":        {"PUT", "/v1/session/device", ann.Token, proof, 403, "login.replayed"},
 		"another's proof":                   {"PUT", "/v1/session/device", bob.Token, wire.BindDevice{Statement: ann.Proof(t.Context())}, 403, "device_unknown"},
 		"another's message":                 {"POST", entries, bob.Token, c.Seal(ann, "not mine"), 403, "bad_signature"},
 		"another message of a used number":  {"POST", entries, ann.Token, stale, 409, "counter_bad"},

@@ -35,14 +35,10 @@ type embedded = api.Exports
 // described is enough for routes to be described; they are not called.
 type described struct{ embedded }
 
-func whole() *api.API { return wholeOf(&core.Service{}) }
-
-func (s *server) whole() *api.API { return wholeOf(s.Service) }
-
-func wholeOf(c *core.Service) *api.API {
+func whole() *api.API {
 	log := slog.New(slog.DiscardHandler)
 	return api.New(api.Config{
-		Core: c, Live: live.NewHub(live.Config{Log: log}), Records: noLog{}, MaxFile: maxFile, Log: log,
+		Core: &core.Service{}, Live: live.NewHub(live.Config{Log: log}), Records: noLog{}, MaxFile: maxFile, Log: log,
 		Holds: &compliance.Service{}, Retention: &retention.Service{}, Exports: described{},
 	})
 }
@@ -178,7 +174,7 @@ func TestAttackCrawlUnderDenyAll(t *testing.T) {
 	bodies := map[string]any{
 		"/v1/org": wire.NewChain{Entry: s.OrgGenesis()}, "/v1/org/links": wire.NewLink{Entry: s.OrgGenesis()},
 		"/v1/people/me/chain": wire.NewChain{Entry: s.OrgGenesis()}, "/v1/session/device": wire.BindDevice{Statement: ann.Proof(t.Context())},
-		"/v1/devices": wire.Device{Name: "x"}, "/v1/devices/{key}/proposal": wire.Device{Name: "x"},
+		"/v1/devices": wire.NewDevice{Name: "x"}, "/v1/devices/{key}/proposal": wire.Device{Name: "x"},
 		"/v1/teams": wire.NewTeam{Name: "other"}, "/v1/teams/{team}/members": wire.TeamMember{Username: "admins.ann"},
 		"/v1/channels":                   wire.NewChannel{Team: team.ID, Name: "x", Genesis: ann.ChannelGenesis(envelope.CaptureOff)},
 		"/v1/channels/{channel}/entries": c.Seal(ann, "hello"), "/v1/channels/{channel}/files/{blob}": "abc",
@@ -232,7 +228,7 @@ func TestEveryRouteBoundsItsBody(t *testing.T) {
 		in.ContentLength = op.MaxBody + 1
 		in.Header.Set("Authorization", "Bearer "+ann.Token)
 		out := httptest.NewRecorder()
-		all.ServeHTTP(out, in)
+		all.http.Config.Handler.ServeHTTP(out, in)
 		var p api.Problem
 		if err := json.Unmarshal(out.Body.Bytes(), &p); err != nil || out.Code != http.StatusRequestEntityTooLarge || p.Code != "request.too_large" {
 			t.Errorf("%s: status %d for %d bytes: %s", route, out.Code, op.MaxBody+1, out.Body)

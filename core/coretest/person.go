@@ -160,7 +160,7 @@ func (p *Person) SecondDevice() wire.NewLink {
 	s.T.Helper()
 	org := s.Org().ID()
 	key, body, wrap := p.device("phone", org)
-	s.Must(s.AskForDevice(s.T.Context(), p.P, wire.Device{Key: key.ID(), Name: body.Name, Public: body.Key, Recipient: body.Recipient}))
+	s.Must(s.AskForDevice(s.T.Context(), p.P, p.Asking(key, body)))
 	e := p.link(&envelope.Link{
 		Version: envelope.Version, Org: org, Chain: envelope.Hash(p.User), Seq: p.Chain.Seq() + 1, Prev: p.Chain.Head(),
 		Type: envelope.DeviceAdd, Body: envelope.Marshal(&body),
@@ -169,13 +169,29 @@ func (p *Person) SecondDevice() wire.NewLink {
 	return wire.NewLink{Entry: envelope.Marshal(e), Wrap: wrap}
 }
 
+// Asking is how a new device asks for approval in the person's session.
+func (p *Person) Asking(key *seal.SigningKey, body envelope.DeviceBody) wire.NewDevice {
+	p.s.T.Helper()
+	claim := p.s.Claim(p.s.T.Context(), key.ID(), p.P.Session)
+	statement, err := seal.SignStatement(wire.LabelEnrol, &claim, key)
+	p.s.Must(err)
+	return wire.NewDevice{Name: body.Name, Public: body.Key, Recipient: body.Recipient, Statement: statement}
+}
+
 // Proof binds a session to the person's device.
 func (p *Person) Proof(ctx context.Context) []byte {
-	n, err := p.s.Nonce(ctx)
-	p.s.Must(err)
-	b, err := seal.SignStatement(wire.LabelDevice, &wire.LoginStatement{Org: n.Org, Nonce: n.Nonce, Key: p.Key.ID()}, p.Key)
+	claim := p.s.Claim(ctx, p.Key.ID(), p.P.Session)
+	b, err := seal.SignStatement(wire.LabelDevice, &claim, p.Key)
 	p.s.Must(err)
 	return b
+}
+
+// Claim is what a key signs to prove itself to this server in a session, or to
+// sign in.
+func (s *Server) Claim(ctx context.Context, key envelope.KeyID, session identity.SessionID) wire.LoginStatement {
+	n, err := s.Nonce(ctx)
+	s.Must(err)
+	return wire.LoginStatement{Org: n.Org, Nonce: n.Nonce, Key: key, Host: Host, Session: int64(session)}
 }
 
 // link signs a link by the person's device.

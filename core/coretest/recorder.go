@@ -37,9 +37,8 @@ func (s *Server) Recorder(admin *Person) *Recorder {
 // Proof is what the recorder signs in with.
 func (r *Recorder) Proof() wire.KeyLogin {
 	r.s.T.Helper()
-	n, err := r.s.Nonce(r.s.T.Context())
-	r.s.Must(err)
-	claim := wire.LoginStatement{Org: n.Org, Nonce: n.Nonce, Role: envelope.RoleRecorder, Key: r.Key.ID()}
+	claim := r.s.Claim(r.s.T.Context(), r.Key.ID(), 0)
+	claim.Role = envelope.RoleRecorder
 	statement, err := seal.SignStatement(wire.LabelLogin, &claim, r.Key)
 	r.s.Must(err)
 	return wire.KeyLogin{Statement: statement}

@@ -22,6 +22,9 @@ import (
 	"chancery/policy"
 )
 
+// Host is the name that servers of tests go by.
+const Host = "127.0.0.1"
+
 // Server is a running service.
 type Server struct {
 	*core.Service
@@ -95,6 +98,7 @@ func (s *Server) config(e *policy.Engine) core.Config {
 	return core.Config{
 		Store: s.DB, Gate: core.NewGate(e, s.DB.Record, time.Now), Vault: Salts{s.Vault}, Blobs: &blobs{}, Publisher: s.Heard,
 		Receipts: s.Receipt, Connectors: []identity.PasswordConnector{directory{}},
+		Names:   func(host string) bool { return host == Host },
 		Roles:   map[string]string{"admins": policy.RoleAdmin, "compliance": policy.RoleOfficer, "legal": policy.RoleLegal},
 		Profile: identity.Standard(), Lockout: identity.ThreeIn15(),
 		Held: func(context.Context, int64) (bool, error) { return false, nil },

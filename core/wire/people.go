@@ -19,20 +19,24 @@ type KeyLogin struct {
 	Statement []byte `json:"statement" doc:"envelope.Signed with label login over LoginStatement"`
 }
 
-// LoginStatement is what a key signs to sign in or to bind a session. Audience
-// is the organisation; Nonce comes from POST /v1/session/nonce and works once.
+// LoginStatement is what a key signs to sign in, to bind a session or to ask to
+// be taken in. It is for one organisation, one host and one session; Nonce comes
+// from POST /v1/session/nonce and works once.
 type LoginStatement struct {
-	_     struct{} `cbor:",toarray"`
-	Org   envelope.OrgID
-	Nonce []byte
-	Role  envelope.Role // empty for a device
-	Key   envelope.KeyID
+	_       struct{} `cbor:",toarray"`
+	Org     envelope.OrgID
+	Nonce   []byte
+	Role    envelope.Role // empty for a device
+	Key     envelope.KeyID
+	Host    string // the name or address that the client verified by TLS, lower case, without port
+	Session int64  // GET /v1/session's; 0 to sign in
 }
 
 // Labels of statements that only the API uses.
 const (
-	LabelLogin  = "login"
-	LabelDevice = "device"
+	LabelLogin  = "login"  // a listed key signs in
+	LabelDevice = "device" // a device of the person's chain binds the session
+	LabelEnrol  = "enrol"  // a new device asks the person's others to take it in
 )
 
 // Nonce is the answer to POST /v1/session/nonce.
@@ -63,6 +67,7 @@ type Person struct {
 	Chain    envelope.UserID `json:"chain"`
 	Roles    []string        `json:"roles"`
 	Device   envelope.KeyID  `json:"device" doc:"the session's device; zero before it is bound"`
+	Session  int64           `json:"session,string" doc:"the caller's own; 0 for others"`
 	Disabled bool            `json:"disabled"`
 }
 
@@ -100,6 +105,15 @@ type Device struct {
 	Approved  bool           `json:"approved"`
 	Proposal  []byte         `json:"proposal,omitempty" doc:"the half-signed device_add entry"`
 	Wrap      []byte         `json:"wrap,omitempty"`
+}
+
+// NewDevice is POST /v1/devices: a device asks to be taken in, and proves that it
+// has the key.
+type NewDevice struct {
+	Name      string `json:"name" maxLength:"100"`
+	Public    []byte `json:"public" doc:"Ed25519 public key"`
+	Recipient []byte `json:"recipient"`
+	Statement []byte `json:"statement" doc:"envelope.Signed with label enrol over LoginStatement"`
 }
 
 // Devices is GET /v1/devices: the caller's own.

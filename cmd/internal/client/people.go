@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"chancery/core/wire"
 	"chancery/crypto/envelope"
@@ -23,7 +24,7 @@ func (t *Transport) SignIn(ctx context.Context, in wire.Login) (*wire.Session, e
 // SignInKey starts the session of a party that org lists in role, by its key.
 // Org is the organisation that the caller trusts, not what the server says.
 func (t *Transport) SignInKey(ctx context.Context, org envelope.OrgID, role envelope.Role, key *seal.SigningKey) (*wire.Session, error) {
-	statement, err := t.loginStatement(ctx, wire.LabelLogin, org, role, key)
+	statement, err := t.prove(ctx, wire.LabelLogin, wire.LoginStatement{Org: org, Role: role}, key)
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +34,7 @@ func (t *Transport) SignInKey(ctx context.Context, org envelope.OrgID, role enve
 // BindDevice proves that this session belongs to the device that holds key.
 func (t *Transport) BindDevice(ctx context.Context, org envelope.OrgID, key *seal.SigningKey) error {
 	_, err := repeat(ctx, true, func() (*none, error) { // each time with a nonce of its own, which works once
-		statement, err := t.loginStatement(ctx, wire.LabelDevice, org, "", key)
+		statement, err := t.proveHere(ctx, wire.LabelDevice, org, key)
 		if err != nil {
 			return nil, err
 		}
@@ -42,12 +43,24 @@ func (t *Transport) BindDevice(ctx context.Context, org envelope.OrgID, key *sea
 	return err
 }
 
-func (t *Transport) loginStatement(ctx context.Context, label string, org envelope.OrgID, role envelope.Role, key *seal.SigningKey) ([]byte, error) {
+// proveHere signs for this very session.
+func (t *Transport) proveHere(ctx context.Context, label string, org envelope.OrgID, key *seal.SigningKey) ([]byte, error) {
+	me, err := t.Me(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return t.prove(ctx, label, wire.LoginStatement{Org: org, Session: me.Session}, key)
+}
+
+// prove completes and signs a claim for the server that this client verified,
+// and for no other that hands it on.
+func (t *Transport) prove(ctx context.Context, label string, claim wire.LoginStatement, key *seal.SigningKey) ([]byte, error) {
 	nonce, err := t.Nonce(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return seal.SignStatement(label, &wire.LoginStatement{Org: org, Nonce: nonce.Nonce, Role: role, Key: key.ID()}, key)
+	claim.Nonce, claim.Key, claim.Host = nonce.Nonce, key.ID(), strings.ToLower(t.base.Hostname())
+	return seal.SignStatement(label, &claim, key)
 }
 
 // Me is whom this session belongs to.
@@ -105,9 +118,14 @@ func (t *Transport) Devices(ctx context.Context) (*wire.Devices, error) {
 	return get[wire.Devices](ctx, t, "v1/devices", nil)
 }
 
-// ProposeDevice asks that the caller's other devices take this one in.
-func (t *Transport) ProposeDevice(ctx context.Context, in wire.Device) error {
-	_, err := post[none](ctx, t, "v1/devices", in)
+// ProposeDevice asks that the caller's other devices take the one in that holds
+// key.
+func (t *Transport) ProposeDevice(ctx context.Context, org envelope.OrgID, name string, recipient []byte, key *seal.SigningKey) error {
+	statement, err := t.proveHere(ctx, wire.LabelEnrol, org, key)
+	if err != nil {
+		return err
+	}
+	_, err = post[none](ctx, t, "v1/devices", wire.NewDevice{Name: name, Public: key.Public(), Recipient: recipient, Statement: statement})
 	return err
 }
 

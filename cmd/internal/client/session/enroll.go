@@ -51,8 +51,7 @@ func (s *Session) deviceBody(name string, wrap []byte) envelope.DeviceBody {
 // again goes on.
 func (s *Session) EnrollNext(ctx context.Context, name string, show func(code string)) error {
 	if _, err := s.API.Device(ctx, s.device.ID()); err != nil {
-		in := wire.Device{Key: s.device.ID(), Name: name, Public: s.device.Public(), Recipient: s.identity.Recipient()}
-		if err := s.API.ProposeDevice(ctx, in); err != nil {
+		if err := s.API.ProposeDevice(ctx, s.Dir.Org().ID(), name, s.identity.Recipient(), s.device); err != nil {
 			return fmt.Errorf("asking for approval: %w", err)
 		}
 	}
