@@ -19,7 +19,7 @@ const (
 // continued has a second archive made, which continues the first. Out of order,
 // or with anything changed, they are refused.
 func (s *story) continued(context.Context) error {
-	err := eventually(func() error { _, err := s.people["ben"].covered(); return err })
+	err := eventually(func() error { _, err := s.people["ben"].covered(desk); return err })
 	if err != nil {
 		return err
 	}

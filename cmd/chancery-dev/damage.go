@@ -49,7 +49,7 @@ func (s *story) agreed() ([]message, error) {
 	var head string
 	for _, who := range []string{"fay", "ben", "dev", "hal"} {
 		var own []message
-		err := eventually(func() (err error) { own, err = s.people[who].covered(); return err })
+		err := eventually(func() (err error) { own, err = s.people[who].covered(desk); return err })
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", who, err)
 		}
@@ -74,8 +74,8 @@ func (s *story) agreed() ([]message, error) {
 }
 
 // covered is what the person reads, if the recorder has covered all of it.
-func (p *person) covered() ([]message, error) {
-	out, err := p.do("tail", desk)
+func (p *person) covered(channel string) ([]message, error) {
+	out, err := p.do("tail", channel)
 	if err != nil {
 		return nil, err
 	}

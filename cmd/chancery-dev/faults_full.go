@@ -117,14 +117,14 @@ func (x *trouble) fullRecorder(_ context.Context, s *story, d *disk) error {
 	if _, err := logged(s.recorder, "no space left on device"); err != nil {
 		return err
 	}
-	if _, err := fay.covered(); err == nil {
+	if _, err := fay.covered(desk); err == nil {
 		return errors.New("covered, though the recorder had no room to keep it")
 	}
 	if err := d.free(); err != nil {
 		return err
 	}
 	s.note("the recorder says so and covers nothing; people went on")
-	return eventually(func() error { _, err := fay.covered(); return err })
+	return eventually(func() error { _, err := fay.covered(desk); return err })
 }
 
 // fullDatabase posts until the database has no room, and goes on once it has.

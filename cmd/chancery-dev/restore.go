@@ -18,8 +18,13 @@ type yesterday struct {
 }
 
 // backUp copies the database while the server runs, as docs/operate/backup.md
-// says. Vault and files are not in it.
+// says. Vault and files are not in it. What is to be disposed of is covered in it.
 func (s *story) backUp(context.Context) error {
+	for _, channel := range []string{desk, rates} {
+		if err := eventually(func() error { _, err := s.people["ben"].covered(channel); return err }); err != nil {
+			return err
+		}
+	}
 	s.backup = yesterday{filepath.Join(s.host.home, "backup"), len(s.told)}
 	_, err := s.sql("pg_basebackup", "-D", s.backup.dir, "--checkpoint=fast")
 	return err
@@ -208,7 +213,7 @@ func (s *story) restored(ctx context.Context) error {
 			return err
 		}
 	}
-	err = eventually(func() error { _, err := s.people["ben"].covered(); return err })
+	err = eventually(func() error { _, err := s.people["ben"].covered(desk); return err })
 	if err != nil {
 		return err
 	}
