@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test check lint deps fips golden bench bench-smoke proof rules soak faults
+.PHONY: help run demo build test check lint deps fips golden bench bench-smoke proof rules soak faults web
 
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -30,6 +30,9 @@ proof: build ## show that the server does not link the code that opens an envelo
 
 fips: deps ## build with the certified FIPS module; tests and the main job under enforcement, in suite fips
 	@scripts/fips
+
+web: deps ## build the TypeScript reader of the formats and hold it against the test vectors
+	cd web && npm ci --no-fund --no-audit && npm test
 
 rules: build ## take each deciding rule out of the policy and see the main job stop at it
 	@scripts/rules

@@ -1,0 +1,99 @@
+// Links (chains.md, channel.md): headers of entries of kind 1, and what each type says.
+import { equal, isZero, utf8, type Bytes } from "../encoding/bytes.js";
+import { bytes, id, int, list, parse, record, text, uint, type Read, type Shape } from "../encoding/shape.js";
+import { demand, found } from "../refusal.js";
+import { kinds, type Entry } from "./entry.js";
+
+export interface Device {
+  readonly name: string;
+  readonly key: Bytes;
+  readonly recipient: Bytes;
+  readonly wrap: Bytes;
+}
+
+const device = record<Device>({ name: text, key: bytes, recipient: bytes, wrap: id });
+
+/** Someone whom the organisation lists in a role. */
+export interface Party {
+  readonly role: string;
+  readonly name: string;
+  readonly key: Bytes;
+  readonly recipient: Bytes;
+  readonly user: Bytes;
+  readonly scope: readonly Bytes[];
+  readonly notAfter: bigint;
+}
+
+const party = record<Party>({ role: text, name: text, key: bytes, recipient: bytes, user: id, scope: list(id), notAfter: int });
+
+export const bodies = {
+  "org.genesis": record({ name: text, suite: text, roots: list(bytes), threshold: uint, capture: text, nonce: bytes }),
+  "org.list": party,
+  "org.delist": record({ role: text, party: id }),
+  "user.genesis": record({ suite: text, device, recipient: bytes, nonce: bytes }),
+  "user.device_add": device,
+  "channel.genesis": record({
+    access: text, capture: text, recorders: list(id), history: text, lifetime: uint,
+    orgSeq: uint, orgHead: id, userSeq: uint, userHead: id, nonce: bytes,
+  }),
+  "channel.add": record({ user: id, seq: uint, head: id, rank: text, from: uint }),
+  "channel.remove": record({ user: id, reason: text }),
+  "channel.role": record({ user: id, rank: text }),
+  "channel.sync": record({ chain: id, seq: uint, head: id }),
+  "channel.epoch": record({
+    n: uint, cause: text, members: id, commit: id, wraps: id, prevCommit: id, history: text, notAfter: int,
+  }),
+  "channel.restore": record({ oldPosition: uint, oldHead: id, newPosition: uint, newHead: id, reason: text }),
+} as const;
+
+export type Type = keyof typeof bodies;
+export type Body<T extends Type> = Read<(typeof bodies)[T]>;
+
+interface Header {
+  readonly version: bigint;
+  readonly org: Bytes;
+  readonly chain: Bytes;
+  readonly seq: bigint;
+  readonly prev: Bytes;
+  readonly type: string;
+  readonly body: Bytes;
+  readonly user: Bytes;
+  readonly key: Bytes;
+  readonly time: bigint;
+}
+
+const header = record<Header>({
+  version: uint, org: id, chain: id, seq: uint, prev: id, type: text, body: bytes, user: id, key: id, time: int,
+});
+
+/** A link's header with what its body says. */
+export type Link = { [T in Type]: Omit<Header, "type" | "body"> & { readonly type: T; readonly body: Body<T> } }[Type];
+
+export type LinkOf<T extends Type> = Extract<Link, { readonly type: T }>;
+
+export function parseLink(e: Entry): Link {
+  demand(e.kind === kinds.link, "malformed", "reading a link: another kind of entry");
+  return parseHeader(e.header);
+}
+
+export function parseHeader(b: Bytes): Link {
+  const h = parse(header, b);
+  demand(h.version === 1n, "malformed", "reading a link: its version");
+  const first = h.seq === 0n;
+  demand(first === isZero(h.chain) && first === isZero(h.prev), "malformed", "reading a link: genesis or not");
+  demand(isType(h.type), "malformed", `reading a link: type ${h.type}`);
+  const shape: Shape<unknown> = bodies[h.type];
+  return { ...h, body: parse(shape, h.body) } as Link;
+}
+
+const isType = (type: string): type is Type => Object.hasOwn(bodies, type);
+
+/** Refuses a link that does not come next on a chain whose links have these heads. */
+export function checkFollows(link: Link, org: Bytes, chain: Bytes, heads: readonly Bytes[]): void {
+  const head = found(heads.at(-1), "broken_link", "following a chain");
+  demand(equal(link.org, org) && equal(link.chain, chain), "wrong_chain", "following a chain");
+  demand(link.seq === BigInt(heads.length) && equal(link.prev, head), "broken_link", "following a chain");
+}
+
+/** Length of a text as the limits count it, in bytes of UTF-8. */
+export const size = (t: string): number => utf8(t).length;
