@@ -150,6 +150,9 @@ func (s *Service) Device(ctx context.Context, p identity.Principal, key envelope
 	if !found || d.Account != p.User {
 		return wire.Device{}, notFound(op, "that device")
 	}
+	if err := s.Present(ctx, p); err != nil {
+		return wire.Device{}, err
+	}
 	return viewDevice(d), nil
 }
 

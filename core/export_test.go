@@ -62,3 +62,6 @@ type deaf struct{}
 
 func (deaf) Publish(envelope.ChannelID, *envelope.Placed) {}
 func (deaf) EndSessions([]identity.SessionID)             {}
+
+// LookRound begins one round of questions to the directories.
+func LookRound(s *Service, ctx context.Context) { s.lookRound(ctx) }

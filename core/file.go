@@ -111,6 +111,9 @@ func (s *Service) Download(ctx context.Context, p identity.Principal, id envelop
 	if x == nil || !found || b.Channel != x.row.Number || b.Position == 0 || b.Disposed {
 		return Blob{}, nil, notFound(op, "that file")
 	}
+	if err := s.Present(ctx, p); err != nil {
+		return Blob{}, nil, err
+	}
 	r, err := s.Blobs.Open(ctx, file)
 	if err != nil {
 		return Blob{}, nil, internal(op, err)

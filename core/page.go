@@ -133,6 +133,9 @@ func (s *Service) read(ctx context.Context, x *room, p identity.Principal, after
 		}
 		c.Entries[i] = kept[i].Placed
 	}
+	if err := s.Present(ctx, p); err != nil {
+		return Catch{}, err
+	}
 	return c, nil
 }
 
@@ -212,6 +215,9 @@ func (s *Service) EpochWrap(ctx context.Context, p identity.Principal, id envelo
 	}
 	if !found {
 		return wire.EpochWrap{}, notFound(op, "a wrap of that epoch for you")
+	}
+	if err := s.Present(ctx, p); err != nil {
+		return wire.EpochWrap{}, err
 	}
 	return wire.EpochWrap{Wrap: wrap, Hashes: hashes}, nil
 }

@@ -68,29 +68,6 @@ func (s *Service) People(ctx context.Context, p identity.Principal, match string
 	return out, nil
 }
 
-// Disable ends an account's use at once: its sessions and sockets close.
-func (s *Service) Disable(ctx context.Context, p identity.Principal, username string) error {
-	const op = "admin.user_disable"
-	a, found, err := s.Store.AccountByName(ctx, username)
-	if err != nil {
-		return internal(op, err)
-	}
-	id := SubjectID(a.ID)
-	_, grant, e, err := s.Gate.Permit(ctx, p, policy.AdminUserDisable, policy.Resource{Type: policy.UserResource, ID: id, Owner: id})
-	if err != nil {
-		return err
-	}
-	if !found {
-		return notFound(op, "that account")
-	}
-	ended, err := s.Store.DisableAccount(ctx, grant, e.of(record.AccountDisable), a.ID, s.Now())
-	if err != nil {
-		return internal(op, err)
-	}
-	s.Publisher.EndSessions(ended)
-	return nil
-}
-
 // OrgChain is the organisation's chain, for everyone who is signed in.
 func (s *Service) OrgChain(ctx context.Context, p identity.Principal) (wire.Chain, error) {
 	if _, _, _, err := s.Gate.Permit(ctx, p, policy.OrgRead, orgResource()); err != nil {

@@ -9,6 +9,8 @@ import (
 	"chancery/crypto/envelope"
 	"chancery/crypto/sign"
 	"chancery/identity"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Vault seals salts under leaves that can be destroyed one by one.
@@ -41,11 +43,13 @@ type Config struct {
 	Blobs      Blobs
 	Publisher  Publisher
 	Receipts   sign.Signer // listed by the organisation as receipt key
+	Removals   sign.Signer // and as removal key: it ends the memberships of people who left
 	Connectors []identity.PasswordConnector
 	Names      func(host string) bool // whether clients may know this server by that name
 	Roles      map[string]string      // directory group name → role
 	Profile    identity.Profile
 	Lockout    identity.LockoutRule
+	Recheck    time.Duration // how often directories are asked about people who are signed in; 0: never
 	Held       func(ctx context.Context, channel int64) (bool, error)
 	Now        func() time.Time
 	Random     io.Reader
@@ -55,19 +59,35 @@ type Config struct {
 // Service is every operation of the chat server. Its zero value refuses all.
 type Service struct {
 	Config
-	dir    *directory
-	rooms  *rooms
-	writer *writers
+	dir     *directory
+	rooms   *rooms
+	writer  *writers
+	leaving *leaving
+	vigil   *vigil
 }
 
 // New makes a service; Run must be running for entries to be placed.
 func New(c Config) *Service {
 	dir := newDirectory(c.Store)
-	return &Service{Config: c, dir: dir, rooms: newRooms(c.Store, dir), writer: newWriters(c.Store, c.Publisher)}
+	return &Service{
+		Config: c, dir: dir, rooms: newRooms(c.Store, dir), writer: newWriters(c.Store, c.Publisher),
+		leaving: newLeaving(), vigil: newVigil(),
+	}
 }
 
-// Run places entries until ctx ends, then finishes what is queued.
-func (s *Service) Run(ctx context.Context) error { return s.writer.run(ctx) }
+// Run places entries and follows who leaves until ctx ends, then finishes what
+// is queued.
+func (s *Service) Run(ctx context.Context) error {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var followers, writers errgroup.Group
+	writers.Go(func() error { return s.writer.run(work) })
+	followers.Go(func() error { s.followDepartures(ctx); return nil })
+	followers.Go(func() error { s.followDirectories(ctx); return nil })
+	_ = followers.Wait() // they place entries too, so the writers go last
+	stop()
+	return writers.Wait()
+}
 
 // statement signs a statement with the server's receipt key.
 func (s *Service) statement(label string, v any) ([]byte, error) {

@@ -47,6 +47,9 @@ func (s *Service) Login(ctx context.Context, in wire.Login) (wire.Session, error
 		return wire.Session{}, &Error{Op: op, Kind: Unavailable, Code: "directory.away", Public: identity.PublicText(err), Err: err}
 	}
 	if err != nil {
+		if !errors.Is(err, identity.ErrLocked) { // who knocks at a locked name has nobody looked up
+			s.vigil.suspect(connector, in.Username)
+		}
 		return wire.Session{}, s.refuseLogin(ctx, err)
 	}
 	return s.startSession(ctx, claims)
@@ -173,12 +176,9 @@ func (s *Service) LoginKey(ctx context.Context, in wire.KeyLogin) (wire.Session,
 // Authenticate turns a token into a principal. An ended session answers
 // Unauthorized with the reason's code.
 func (s *Service) Authenticate(ctx context.Context, token string) (identity.Principal, error) {
-	ended := func(code string) error {
-		return &Error{Op: "session", Kind: Unauthorized, Code: code, Public: "sign in first: there is no session, or it has ended"}
-	}
 	t, err := identity.ParseToken(token)
 	if err != nil {
-		return identity.Principal{}, ended("session.missing")
+		return identity.Principal{}, sessionEnded("session.missing")
 	}
 	x, found, err := s.Store.Session(ctx, t.Hash())
 	if err != nil {
@@ -186,7 +186,7 @@ func (s *Service) Authenticate(ctx context.Context, token string) (identity.Prin
 	}
 	now := s.Now()
 	if !found || x.Account.Disabled || s.Profile.Check(x.Session, now) != nil || !s.listed(x, now) {
-		return identity.Principal{}, ended("session.ended")
+		return identity.Principal{}, sessionEnded("session.ended")
 	}
 	if now.Sub(x.ActiveAt) > time.Minute {
 		if err := s.Store.TouchSession(ctx, x.ID, now); err != nil {

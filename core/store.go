@@ -28,7 +28,6 @@ type Store interface {
 	TouchSession(ctx context.Context, id identity.SessionID, now time.Time) error
 	BindSession(ctx context.Context, g policy.Grant, e Event, id identity.SessionID, device envelope.KeyID) error
 	EndSession(ctx context.Context, g policy.Grant, e Event, id identity.SessionID) error
-	DisableAccount(ctx context.Context, g policy.Grant, e Event, id identity.UserID, now time.Time) ([]identity.SessionID, error)
 	// TakeGuess counts a guess as failed before it is made, and answers false when
 	// the name is locked. Of guesses made at once, on any server, each sees those
 	// before it. It gives the state before, for ReturnGuess.
@@ -37,6 +36,15 @@ type Store interface {
 	ReturnGuess(ctx context.Context, name string, before identity.Lockout, at time.Time) error
 	AddNonce(ctx context.Context, nonce []byte, expires time.Time) error
 	TakeNonce(ctx context.Context, nonce []byte, now time.Time) (bool, error)
+
+	// People who leave.
+	DisableAccount(ctx context.Context, g policy.Grant, e Event, id identity.UserID, by string, now time.Time) ([]identity.SessionID, error)
+	EnableAccount(ctx context.Context, g policy.Grant, e Event, id identity.UserID) error
+	SessionStands(ctx context.Context, id identity.SessionID) (bool, error)
+	Departures(ctx context.Context) ([]Departure, error)
+	Acquainted(ctx context.Context, connector, username string) ([]Acquaintance, error)
+	SignedIn(ctx context.Context, connector string, active, created time.Time) ([]Acquaintance, error)
+	Disabled(ctx context.Context, by string, since time.Time) (disabled, accounts int, err error)
 
 	// Organisation and user chains, devices.
 	OrgLinks(ctx context.Context) ([][]byte, error)
@@ -88,6 +96,20 @@ type Account struct {
 	Chain     envelope.UserID // zero before a first device
 	Disabled  bool
 	LastLogin time.Time
+}
+
+// Departure is a membership that has outlived its account: the account is
+// disabled, the channel still counts them.
+type Departure struct {
+	Account Account
+	Since   time.Time
+	Channel ChannelRow // with their rank
+}
+
+// Acquaintance is who an account is in a directory.
+type Acquaintance struct {
+	Account  identity.UserID
+	External identity.ExternalID
 }
 
 // Session is a session with whom it belongs to.

@@ -13,6 +13,7 @@ import (
 	"chancery/core/wire"
 	"chancery/crypto/envelope"
 	"chancery/crypto/seal"
+	"chancery/crypto/sign"
 	"chancery/crypto/suitetest"
 	"chancery/identity"
 	"chancery/policy"
@@ -38,6 +39,7 @@ type world struct {
 	waiting                 envelope.KeyID
 	recorder                *seal.SigningKey
 	second                  wire.NewLink
+	removal2                *sign.Key
 	lastRecord              int64
 }
 
@@ -49,13 +51,15 @@ func newWorld(t *testing.T) *world {
 	w.team, err = s.CreateTeam(t.Context(), w.admin.P, wire.NewTeam{Name: "desk"})
 	s.Must(err)
 	s.Must(s.AddTeamMember(t.Context(), w.admin.P, w.team.ID, wire.TeamMember{Username: "members.ann"}))
-	w.desk = w.ann.Open(w.team.ID, "fx", envelope.CaptureOff, nil, w.bob)
 	in, key := w.waitingDevice(w.ann)
 	w.waiting = key
 	s.Must(s.AskForDevice(t.Context(), w.ann.P, in))
 	w.blob, w.second = envelope.BlobID{7}, w.ann.SecondDevice()
 	w.recorder, err = seal.GenerateSigningKey(rand.Reader)
 	s.Must(err)
+	w.removal2 = s.NewKey()
+	s.List(w.admin, envelope.Party{Role: envelope.RoleRemoval, Name: "legal's", Key: w.removal2.Public()})
+	w.desk = w.ann.Open(w.team.ID, "fx", envelope.CaptureOff, nil, w.bob)
 	s.List(w.admin, envelope.Party{Role: envelope.RoleRecorder, Name: "rec", Key: w.recorder.Public(), Recipient: []byte("age1pq")})
 	w.lastRecord = w.newestRecord()
 	return w
@@ -91,8 +95,27 @@ var operations = map[string]operation{
 		return err
 	}},
 	"Disable": {admin: true, records: []string{"adm.account_disable"}, call: func(w *world, s *core.Service, p identity.Principal) error {
-		return s.Disable(w.T.Context(), p, "members.bob")
+		return s.Disable(w.T.Context(), p, "members.new", "gone fishing")
 	}},
+	"Enable": {admin: true, records: []string{"adm.account_disable", "adm.account_enable"}, call: func(w *world, s *core.Service, p identity.Principal) error {
+		if s == w.Service && p.Kind == identity.Person {
+			w.Must(w.Disable(w.T.Context(), p, "members.new", "by mistake"))
+		}
+		return s.Enable(w.T.Context(), p, "members.new")
+	}},
+	"Departures": {admin: true, call: func(w *world, s *core.Service, p identity.Principal) error {
+		_, err := s.Departures(w.T.Context(), p)
+		return err
+	}},
+	"Countersign": {admin: true, records: []string{"adm.account_disable", "mem.remove"}, call: func(w *world, s *core.Service, p identity.Principal) error {
+		if s == w.Service && p.Kind == identity.Person {
+			w.Must(w.Disable(w.T.Context(), p, "members.ann", "left"))
+		}
+		_, err := s.Countersign(w.T.Context(), p, w.desk.Departure(w.ann, w.Removal, w.removal2))
+		return err
+	}},
+	"Present": {open: "tells the caller whether their own session stands"},
+	"Alarms":  {open: "tells figures to the metrics"},
 	"OrgChain": {call: func(w *world, s *core.Service, p identity.Principal) error {
 		_, err := s.OrgChain(w.T.Context(), p)
 		return err

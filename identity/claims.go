@@ -66,10 +66,14 @@ type Connector interface {
 	Kind() string // protocol: "ldap", "saml", "oidc"
 }
 
-// PasswordConnector verifies a name and password. Authenticate returns claims
+// PasswordConnector verifies a name and password, and looks up those it
+// vouched for before. Lookup's claims of a disabled person have Enabled false;
+// its errors are [ErrNoSubject] after a complete search without a hit, else
+// [ErrUnavailable]. Authenticate returns claims
 // with Enabled true, or an error that is one of [ErrCredentials],
 // [ErrDisabled], [ErrLocked], [ErrUnavailable] by errors.Is.
 type PasswordConnector interface {
 	Connector
 	Authenticate(ctx context.Context, username, password string) (Claims, error)
+	Lookup(ctx context.Context, subject string) (Claims, error)
 }

@@ -20,8 +20,11 @@ CREATE TABLE accounts (
     fresh_at timestamptz NOT NULL,
     created_at timestamptz NOT NULL,
     disabled_at timestamptz,
-    last_login timestamptz
+    disabled_by text CONSTRAINT accounts_disabled_by CHECK (disabled_by IN ('admin', 'directory')),
+    last_login timestamptz,
+    CONSTRAINT accounts_disabled_by_someone CHECK ((disabled_at IS NULL) = (disabled_by IS NULL))
 );
+CREATE INDEX accounts_disabled ON accounts (disabled_at) WHERE disabled_at IS NOT NULL;
 CREATE INDEX accounts_username ON accounts (username);
 
 -- Who an account is elsewhere. Nothing else links a login to an account: not mail, not name.
@@ -286,7 +289,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO chancery_app, chancery_retention,
 GRANT INSERT ON organisation, accounts, external_identities, lockouts, sessions, nonces, links, devices, teams, team_members,
     channels, channel_members, entries, device_numbers, epochs, epoch_wraps, blobs, records, record_positions, log_hashes,
     checkpoints, policies TO chancery_app;
-GRANT UPDATE (username, display_name, roles, groups, chain, source, fresh_at, disabled_at, last_login) ON accounts TO chancery_app;
+GRANT UPDATE (username, display_name, roles, groups, chain, source, fresh_at, disabled_at, disabled_by, last_login) ON accounts TO chancery_app;
 GRANT UPDATE ON lockouts, generations, log_open TO chancery_app;
 GRANT UPDATE (device, active_at, revoked_at, token_hash) ON sessions TO chancery_app;
 GRANT UPDATE (state, proposal, wrap, approved_at) ON devices TO chancery_app;

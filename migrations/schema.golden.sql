@@ -58,8 +58,11 @@ CREATE TABLE public.accounts (
     fresh_at timestamp with time zone NOT NULL,
     created_at timestamp with time zone NOT NULL,
     disabled_at timestamp with time zone,
+    disabled_by text,
     last_login timestamp with time zone,
-    CONSTRAINT accounts_chain_size CHECK ((length(chain) = 32))
+    CONSTRAINT accounts_chain_size CHECK ((length(chain) = 32)),
+    CONSTRAINT accounts_disabled_by CHECK ((disabled_by = ANY (ARRAY['admin'::text, 'directory'::text]))),
+    CONSTRAINT accounts_disabled_by_someone CHECK (((disabled_at IS NULL) = (disabled_by IS NULL)))
 );
 
 ALTER TABLE public.accounts ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -735,6 +738,8 @@ ALTER TABLE ONLY public.teams
 ALTER TABLE ONLY public.watch
     ADD CONSTRAINT watch_pkey PRIMARY KEY (only_one);
 
+CREATE INDEX accounts_disabled ON public.accounts USING btree (disabled_at) WHERE (disabled_at IS NOT NULL);
+
 CREATE INDEX accounts_username ON public.accounts USING btree (username);
 
 CREATE INDEX blobs_entry ON public.blobs USING btree (channel_id, seq);
@@ -891,6 +896,8 @@ GRANT UPDATE(source) ON TABLE public.accounts TO chancery_app;
 GRANT UPDATE(fresh_at) ON TABLE public.accounts TO chancery_app;
 
 GRANT UPDATE(disabled_at) ON TABLE public.accounts TO chancery_app;
+
+GRANT UPDATE(disabled_by) ON TABLE public.accounts TO chancery_app;
 
 GRANT UPDATE(last_login) ON TABLE public.accounts TO chancery_app;
 

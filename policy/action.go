@@ -13,6 +13,8 @@ const (
 	UserRead         Action = "user.read"
 	UserList         Action = "user.list"
 	UserChainPublish Action = "user.chain_publish"
+	UserDisable      Action = "user.disable"
+	UserEnable       Action = "user.enable"
 
 	DeviceEnroll  Action = "device.enroll"
 	DeviceApprove Action = "device.approve"
@@ -41,6 +43,10 @@ const (
 	MemberAdd     Action = "member.add"
 	MemberRemove  Action = "member.remove"
 	MemberRoleSet Action = "member.role_set"
+
+	// What follows for the channels of somebody whose account was disabled.
+	MemberDepart        Action = "member.depart"
+	MemberDepartureList Action = "member.departure_list"
 
 	MessageCreate Action = "message.create"
 	MessageRead   Action = "message.read"
@@ -108,8 +114,7 @@ const (
 
 	JobRun Action = "job.run"
 
-	AdminUserList    Action = "admin.user_list"
-	AdminUserDisable Action = "admin.user_disable"
+	AdminUserList Action = "admin.user_list"
 
 	SystemHealth  Action = "system.health"
 	SystemMetrics Action = "system.metrics"

@@ -53,6 +53,8 @@ func ask(action Action, who Subject, edits ...func(*Question)) Question {
 }
 
 func owned(q *Question)     { q.Resource.Owner = q.Subject.ID }
+func ofBob(q *Question)     { q.Resource.Owner = "u_bob" }
+func departing(q *Question) { q.Resource.MemberState = "disabled" }
 func addressed(q *Question) { q.Resource.Auditors = []string{"u_ann"} }
 func archived(q *Question)  { q.Resource.State = "archived" }
 func disabled(q *Question)  { q.Subject.State = "disabled" }

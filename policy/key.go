@@ -65,7 +65,7 @@ func (k *key) subject(s *Subject) {
 }
 
 func (k *key) resource(r *Resource) {
-	for _, s := range [...]string{string(r.Type), r.ID, r.Team, r.Owner, r.Privacy, r.State, r.TeamRole, r.MemberRole, r.RequestedBy} {
+	for _, s := range [...]string{string(r.Type), r.ID, r.Team, r.Owner, r.Privacy, r.State, r.TeamRole, r.MemberRole, r.MemberState, r.RequestedBy} {
 		k.text(s)
 	}
 	k.flag(r.FirstDevice)

@@ -59,6 +59,7 @@ type Resource struct {
 	State       string       `json:"state,omitzero"`        // active | archived
 	TeamRole    string       `json:"team_role,omitzero"`    // of the subject: owner | member | none
 	MemberRole  string       `json:"member_role,omitzero"`  // of the subject: owner | moderator | member | none
+	MemberState string       `json:"member_state,omitzero"` // of the member who is to go: active | disabled
 	FirstDevice *bool        `json:"first_device,omitzero"` // its owner has no approved device yet
 	Holds       *int64       `json:"holds,omitzero"`        // holds in force on it, or on anything in it
 	RequestedBy string       `json:"requested_by,omitzero"` // subject id of who asked for it

@@ -45,6 +45,8 @@ var specs = map[Action]Spec{
 	UserRead:         {Resource: UserResource, Log: LogSampled},
 	UserList:         {Resource: OrgResource, Log: LogSampled},
 	UserChainPublish: {Resource: UserResource, Mutating: true, Log: LogAlways, SelfService: true},
+	UserDisable:      {Resource: UserResource, Mutating: true, Log: LogAlways, Uncached: true},
+	UserEnable:       {Resource: UserResource, Mutating: true, Log: LogAlways, Uncached: true},
 
 	DeviceEnroll:  {Resource: UserResource, Mutating: true, Log: LogAlways, SelfService: true},
 	DeviceApprove: {Resource: DeviceResource, Mutating: true, Log: LogAlways, SelfService: true},
@@ -73,6 +75,9 @@ var specs = map[Action]Spec{
 	MemberAdd:     {Resource: ChannelResource, Mutating: true, Log: LogAlways},
 	MemberRemove:  {Resource: ChannelResource, Mutating: true, Log: LogAlways},
 	MemberRoleSet: {Resource: ChannelResource, Mutating: true, Log: LogAlways},
+
+	MemberDepart:        {Resource: ChannelResource, Mutating: true, Log: LogAlways, Uncached: true},
+	MemberDepartureList: {Resource: OrgResource, Log: LogAlways, Uncached: true},
 
 	MessageCreate: {Resource: ChannelResource, Mutating: true, Log: LogAlways},
 	MessageRead:   {Resource: MessageResource, Log: LogSampled},
@@ -140,8 +145,7 @@ var specs = map[Action]Spec{
 
 	JobRun: {Resource: JobResource, Mutating: true, Log: LogAlways},
 
-	AdminUserList:    {Resource: OrgResource, Log: LogAlways, Uncached: true},
-	AdminUserDisable: {Resource: UserResource, Mutating: true, Log: LogAlways, Uncached: true},
+	AdminUserList: {Resource: OrgResource, Log: LogAlways, Uncached: true},
 
 	SystemHealth:  {Resource: SystemResource, Log: LogDenials},
 	SystemMetrics: {Resource: SystemResource, Log: LogDenials},

@@ -101,7 +101,7 @@ func deviceless(q Question) bool {
 		ChannelRead, ChannelList, ChannelRestore, WSConnect, HoldList, HoldRead, MatterList,
 		RetentionRuleList, RetentionPlanRead, RetentionPlanList, RetentionCertificateRead, RetentionWhy,
 		ExportScheduleList, ExportRead, ExportList, ArchiveList, ArchiveGet, AuditRead, CheckpointRead,
-		SystemHealth, SystemMetrics, AdminUserList, AdminUserDisable,
+		SystemHealth, SystemMetrics, AdminUserList, UserDisable, UserEnable, MemberDepart, MemberDepartureList,
 	}, q.Action)
 }
 

@@ -86,6 +86,14 @@ func allowed() []verdict {
 		{q: ask(MemberRoleSet, person(), as("owner")), want: "+channel.owner_governs"},
 		{q: ask(ChannelArchive, person(), as("owner")), want: "+channel.owner_governs"},
 
+		{q: ask(UserDisable, person(RoleAdmin), ofBob), want: "+user.admin_ends_account"},
+		{q: ask(UserEnable, person(RoleAdmin), ofBob), want: "+user.admin_ends_account"},
+		{q: ask(UserDisable, service(KindJob), ofBob), want: "+user.directory_ends_account"},
+		{q: ask(MemberDepart, service(KindJob), departing), want: "+user.server_ends_membership", owes: owesRotation},
+		{q: ask(MemberDepart, service(KindJob), departing, privacy("direct"), archived), want: "+user.server_ends_membership", owes: owesRotation},
+		{q: ask(MemberDepart, person(RoleAdmin), departing), want: "+user.admin_countersigns", owes: owesRotation},
+		{q: ask(MemberDepartureList, person(RoleAdmin)), want: "+user.admin_countersigns"},
+
 		{q: ask(DeviceApprove, person(), owned, pending, func(q *Question) { q.Resource.FirstDevice = ptr(true) }), want: "+rbac.own_account"},
 		{q: ask(ChannelList, person(), owned, func(q *Question) { q.Subject.Scopes = []string{"channel.list"} }), want: "+rbac.own_account"},
 		{q: ask(WSConnect, person(), owned, tired, excused("session.too_old", now+1)), want: "+rbac.own_account session.too_old"},
@@ -102,7 +110,7 @@ func allowed() []verdict {
 		UserChainPublish, DeviceEnroll, DeviceApprove, DeviceList, TeamList, ChannelList, WSConnect)...)
 	rows = append(rows, each("+rbac.own_account", service(KindRecorder), owned, SessionLogin, SessionRefresh, DeviceEnroll, ChannelList, WSConnect)...)
 	rows = append(rows, each("+rbac.admin_runs_organisation", person(RoleAdmin), nil,
-		OrgPublish, TeamCreate, TeamRead, TeamMemberAdd, ChannelRestore, AdminUserList, AdminUserDisable)...)
+		OrgPublish, TeamCreate, TeamRead, TeamMemberAdd, ChannelRestore, AdminUserList)...)
 	rows = append(rows, each("+rbac.admin_ends_session", person(RoleAdmin), nil, SessionList, SessionRevoke, DeviceList)...)
 	rows = append(rows, each("+rbac.isso_ends_session", person(RoleISSO), nil, SessionList, SessionRevoke, DeviceList)...)
 	rows = append(rows, each("+rbac.officer_requests", person(RoleOfficer), nil, RetentionRuleSet, RetentionRun, ExportRun)...)
@@ -178,6 +186,14 @@ func refused() []verdict {
 		{q: ask(DMOpen, person()), want: "-main.no_rule"},
 		{q: ask(SessionRevoke, person(), func(q *Question) { q.Resource.Owner = "u_bob" }), want: "-main.no_rule"},
 		{q: ask(ArchiveGet, person(RoleAuditor), func(q *Question) { q.Resource.Auditors = []string{"u_bob"} }), want: "-main.no_rule"},
+
+		{q: ask(UserDisable, person(), ofBob), want: "-main.no_rule"},
+		{q: ask(UserEnable, service(KindJob), ofBob), want: "-main.no_rule"},
+		{q: ask(MemberDepart, person(), as("owner"), departing), want: "-main.no_rule"},
+		{q: ask(UserDisable, person(RoleAdmin), owned), want: "-user.own_account"},
+		{q: ask(UserDisable, person(RoleAdmin)), want: "-user.own_account"}, // of nobody knows whom
+		{q: ask(MemberDepart, service(KindJob), func(q *Question) { q.Resource.MemberState = "active" }), want: "-user.not_disabled"},
+		{q: ask(MemberDepart, person(RoleAdmin)), want: "-user.not_disabled"},
 
 		{q: ask(MessageCreate, person(), as("member"), archived), want: "-lifecycle.channel_archived"},
 		{q: ask(MessageCreate, person(), as("member"), disabled), want: "-lifecycle.user_disabled"},

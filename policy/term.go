@@ -47,7 +47,7 @@ var vocabulary = func() map[string]*ast.Term {
 	words := []string{
 		"schema", "action", "subject", "resource", "context", InputSchema,
 		"id", "kind", "state", "roles", "scopes",
-		"type", "team", "owner", "privacy", "team_role", "member_role", "first_device", "holds",
+		"type", "team", "owner", "privacy", "team_role", "member_role", "member_state", "first_device", "holds",
 		"requested_by", "approvals", "auditors", "recorders", "crypto", "by", "role",
 		"capture", "epoch", "recorder_acked",
 		"time", "transport", "device", "session", "overrides", "auth_at", "expires_at", "code", "until",
@@ -104,6 +104,7 @@ func (r *Resource) term() *ast.Term {
 	o.text("state", r.State)
 	o.text("team_role", r.TeamRole)
 	o.text("member_role", r.MemberRole)
+	o.text("member_state", r.MemberState)
 	o.flag("first_device", r.FirstDevice)
 	o.number("holds", r.Holds)
 	o.text("requested_by", r.RequestedBy)

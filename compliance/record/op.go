@@ -57,6 +57,7 @@ const (
 	AccountCreate  Op = "adm.account_create"
 	AccountUpdate  Op = "adm.account_update"
 	AccountDisable Op = "adm.account_disable"
+	AccountEnable  Op = "adm.account_enable"
 	ServerStart    Op = "cfg.start"
 	ServerStop     Op = "cfg.stop"
 
@@ -102,7 +103,7 @@ var Ops = []Op{
 	UserCreate, DevicePropose, DeviceAdd, EpochStart, EpochAcknowledge, Cover,
 	PolicyDeny, PolicyActivate,
 	SessionCreate, SessionBind, SessionEnd, SessionRefuse,
-	OrgCreate, OrgLink, AccountCreate, AccountUpdate, AccountDisable, ServerStart, ServerStop,
+	OrgCreate, OrgLink, AccountCreate, AccountUpdate, AccountDisable, AccountEnable, ServerStart, ServerStop,
 	MatterCreate, MatterClose, HoldCreate, HoldApprove, HoldReleaseRequest, HoldReleaseApprove, HoldClose,
 	RuleSet, PlanMake, PlanApprove, PlanRun, PlanStop, PlanConfirm, PlanCertify,
 	ScheduleSet, ScheduleApprove, ExportCut, ExportWrite, ExportSeal, ExportSign, ExportDeliver, ExportFail,

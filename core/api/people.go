@@ -19,6 +19,11 @@ type (
 	nameInput struct {
 		Username string `path:"username" maxLength:"256"`
 	}
+	disableInput struct {
+		nameInput
+		Body wire.Disable
+	}
+	countersignInput struct{ Body wire.Countersigned }
 )
 
 func (a *API) people() {
@@ -38,8 +43,25 @@ func (a *API) people() {
 		func(ctx context.Context, p identity.Principal, in *linkInput) error {
 			return a.Core.AddDevice(ctx, p, in.Body)
 		})
-	acts(a, route{method: "POST", path: "/v1/accounts/{username}/disable", action: policy.AdminUserDisable, summary: "End an account's use at once"},
+	a.leaving()
+}
+
+func (a *API) leaving() {
+	acts(a, route{method: "POST", path: "/v1/accounts/{username}/disable", action: policy.UserDisable, summary: "End an account's use at once"},
+		func(ctx context.Context, p identity.Principal, in *disableInput) error {
+			return a.Core.Disable(ctx, p, identity.Normalize(in.Username), in.Body.Reason)
+		})
+	acts(a, route{method: "POST", path: "/v1/accounts/{username}/enable", action: policy.UserEnable, summary: "Let someone sign in again; memberships that ended stay ended"},
 		func(ctx context.Context, p identity.Principal, in *nameInput) error {
-			return a.Core.Disable(ctx, p, identity.Normalize(in.Username))
+			return a.Core.Enable(ctx, p, identity.Normalize(in.Username))
+		})
+	answers(a, route{method: "GET", path: "/v1/departures", action: policy.MemberDepartureList, summary: "Memberships of disabled people, and what they wait for"},
+		func(ctx context.Context, p identity.Principal, _ *none) (wire.Departures, error) {
+			return a.Core.Departures(ctx, p)
+		})
+	answers(a, route{method: "POST", path: "/v1/departures", action: policy.MemberDepart, summary: "Bring a removal that a second removal key has signed"},
+		func(ctx context.Context, p identity.Principal, in *countersignInput) (wire.Answer, error) {
+			receipt, err := a.Core.Countersign(ctx, p, in.Body.Entry)
+			return wire.Answer{Receipt: receipt}, err
 		})
 }

@@ -178,6 +178,7 @@ func TestAttackCrawlUnderDenyAll(t *testing.T) {
 		"/v1/teams": wire.NewTeam{Name: "other"}, "/v1/teams/{team}/members": wire.TeamMember{Username: "admins.ann"},
 		"/v1/channels":                   wire.NewChannel{Team: team.ID, Name: "x", Genesis: ann.ChannelGenesis(envelope.CaptureOff)},
 		"/v1/channels/{channel}/entries": c.Seal(ann, "hello"), "/v1/channels/{channel}/files/{blob}": "abc",
+		"/v1/accounts/{username}/disable": wire.Disable{Reason: "left"}, "/v1/departures": wire.Countersigned{Entry: c.Departure(ann, s.Removal)},
 		"/v1/matters": wire.Matter{ID: "m", Title: "M"}, "/v1/retention/plans/{plan}/confirm": wire.Statement{Statement: []byte{1}},
 	}
 	refusals := map[int]bool{401: true, 403: true, 404: true, 503: true}

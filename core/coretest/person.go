@@ -24,13 +24,14 @@ type Person struct {
 	Seed  seal.UserSeed
 }
 
-// Found starts the organisation, by an administrator who is returned. Capture
-// is the least that channels may have.
-func (s *Server) Found(capture envelope.Capture) *Person {
+// Found starts the organisation, by an administrator who is returned: ann,
+// unless the directory has another. Capture is the least that channels may have.
+func (s *Server) Found(capture envelope.Capture, administrator ...string) *Person {
 	s.T.Helper()
-	admin := s.SignIn("admins.ann")
+	admin := s.SignIn(append(administrator, "admins.ann")[0])
 	s.Must(s.StartOrg(s.T.Context(), admin.P, s.orgGenesis(capture)))
 	s.List(admin, envelope.Party{Role: envelope.RoleReceipt, Name: "server", Key: s.Receipt.Public()})
+	s.List(admin, envelope.Party{Role: envelope.RoleRemoval, Name: "server", Key: s.Removal.Public()})
 	return admin
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ type Server struct {
 	URL     string
 	Vault   *vault.Vault
 	Receipt *sign.Key
+	Removal *sign.Key
 	Engine  *policy.Engine
 	Heard   *Listener
 	Root    *sign.Key
@@ -50,7 +52,7 @@ func Start(t testing.TB, engines ...*policy.Engine) *Server {
 	s.Vault, err = vault.Open(vault.Config{Copies: []string{t.TempDir(), t.TempDir()}, Keys: []string{t.TempDir()}, New: true})
 	s.Must(err)
 	t.Cleanup(func() { s.Must(s.Vault.Close()) })
-	s.Receipt, s.Root = s.key(), s.key()
+	s.Receipt, s.Removal, s.Root = s.NewKey(), s.NewKey(), s.NewKey()
 	s.Engine = engine(t, engines)
 	number, digest := s.Engine.Current()
 	s.Must(s.DB.SavePolicy(t.Context(), number, digest))
@@ -60,7 +62,13 @@ func Start(t testing.TB, engines ...*policy.Engine) *Server {
 
 // Again is another process on the same database and vault.
 func (s *Server) Again(e *policy.Engine) *core.Service {
-	service := core.New(s.config(e))
+	c := s.config(e)
+	return s.Run(&c)
+}
+
+// Run is a process with settings of its own.
+func (s *Server) Run(c *core.Config) *core.Service {
+	service := core.New(*c)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- service.Run(ctx) }()
@@ -97,7 +105,7 @@ func engine(t testing.TB, given []*policy.Engine) *policy.Engine {
 func (s *Server) config(e *policy.Engine) core.Config {
 	return core.Config{
 		Store: s.DB, Gate: core.NewGate(e, s.DB.Record, time.Now), Vault: Salts{s.Vault}, Blobs: &blobs{}, Publisher: s.Heard,
-		Receipts: s.Receipt, Connectors: []identity.PasswordConnector{directory{}},
+		Receipts: s.Receipt, Removals: s.Removal, Connectors: []identity.PasswordConnector{directory{}},
 		Names:   func(host string) bool { return host == Host },
 		Roles:   map[string]string{"admins": policy.RoleAdmin, "compliance": policy.RoleOfficer, "legal": policy.RoleLegal},
 		Profile: identity.Standard(), Lockout: identity.ThreeIn15(),
@@ -114,7 +122,8 @@ func (s *Server) Must(err error) {
 	}
 }
 
-func (s *Server) key() *sign.Key {
+// NewKey makes a server-side key.
+func (s *Server) NewKey() *sign.Key {
 	k, err := sign.NewKey(rand.Reader)
 	s.Must(err)
 	return k
@@ -154,6 +163,11 @@ func (directory) Authenticate(_ context.Context, username, password string) (ide
 		Connector: "test", Issuer: "test", Subject: "id-of-" + username, Kind: identity.EntryUUID, Username: username, DisplayName: username,
 		Groups: []identity.Group{{ID: string(group), Name: string(group)}}, AuthTime: now, Enabled: true, FreshAt: now,
 	}, nil
+}
+
+// Lookup knows everybody, as Authenticate does.
+func (d directory) Lookup(ctx context.Context, subject string) (identity.Claims, error) {
+	return d.Authenticate(ctx, strings.TrimPrefix(subject, "id-of-"), "right")
 }
 
 // Listener keeps what was published.

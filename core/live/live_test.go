@@ -301,6 +301,37 @@ func TestAttackEndedSessionCloses(t *testing.T) {
 	b.wantClose(wire.CloseSession)
 }
 
+func TestAttackDisabledPersonsSocketCloses(t *testing.T) {
+	t.Parallel()
+	g := start(t)
+	_, bob, c := g.channel()
+	b := g.dial(bob)
+	b.subscribe(c.ID, c.State.Position)
+	b.want(wire.FrameReady, c.State.Position)
+	began := time.Now()
+	g.Must(g.Disable(t.Context(), g.SignIn("admins.ann").P, "bob", "left"))
+	b.wantClose(wire.CloseSession)
+	if took := time.Since(began); took > time.Second {
+		t.Errorf("the socket was open for another %v", took)
+	}
+	if _, resp, err := dial(g.url, http.Header{"Authorization": {"Bearer " + bob.Token}}); err == nil || resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a new socket with the old token: %v", err)
+	}
+}
+
+// TestAttackSocketConnectsWhileDisabled: the request was let in before the
+// account ended, the socket is made after.
+func TestAttackSocketConnectsWhileDisabled(t *testing.T) {
+	t.Parallel()
+	g := start(t)
+	_, bob, c := g.channel()
+	admin := g.SignIn("admins.ann").P
+	g.upgrade = func() { g.Must(g.Disable(t.Context(), admin, "bob", "now")) }
+	b := g.dial(bob)
+	_ = b.conn.WriteMessage(websocket.BinaryMessage, envelope.Marshal(&wire.Frame{Kind: wire.FrameSubscribe, Body: envelope.Marshal(&wire.Subscribe{Channel: c.ID})}))
+	b.wantClose(wire.CloseSession)
+}
+
 func TestRestartCloses(t *testing.T) {
 	t.Parallel()
 	g := start(t)

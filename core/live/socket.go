@@ -240,6 +240,8 @@ func (s *socket) refuse(in wire.Subscribe, err error) {
 		if f, err := frameOf(wire.FrameResync, &wire.ResyncFrame{Channel: in.Channel, Position: in.After}); err == nil {
 			s.notify(f)
 		}
+	case core.Unauthorized:
+		s.close(wire.CloseSession, "the session has ended")
 	default:
 		s.hub.log.Error("subscribing failed", "session", s.principal.Session, "err", err)
 		s.close(wire.CloseRestart, "not now")

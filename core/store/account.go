@@ -11,7 +11,6 @@ import (
 	"chancery/core"
 	"chancery/crypto/envelope"
 	"chancery/identity"
-	"chancery/policy"
 )
 
 const accountColumns = `a.id, a.username, a.display_name, a.roles, a.groups, a.chain, a.disabled_at IS NOT NULL, coalesce(a.last_login, 'epoch')`
@@ -87,25 +86,4 @@ func (db *DB) Accounts(ctx context.Context, match string, limit int) ([]core.Acc
 // likePrefix keeps what a person typed from being a pattern.
 func likePrefix(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToLower(s)) + "%"
-}
-
-const disableAccount = `UPDATE accounts SET disabled_at = coalesce(disabled_at, $2) WHERE id = $1`
-
-const endAccountSessions = `UPDATE sessions SET revoked_at = $2 WHERE account_id = $1 AND revoked_at IS NULL RETURNING id`
-
-// DisableAccount ends an account and tells which sessions went with it.
-func (db *DB) DisableAccount(ctx context.Context, g policy.Grant, e core.Event, id identity.UserID, now time.Time) (ended []identity.SessionID, err error) {
-	what := on{policy.AdminUserDisable, policy.UserResource, core.SubjectID(id)}
-	err = db.mutate(ctx, g, what, e, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, disableAccount, int64(id), now); err != nil {
-			return err
-		}
-		rows, err := tx.Query(ctx, endAccountSessions, int64(id), now)
-		if err != nil {
-			return err
-		}
-		ended, err = pgx.CollectRows(rows, pgx.RowTo[identity.SessionID])
-		return err
-	})
-	return ended, err
 }

@@ -52,11 +52,16 @@ func scanChannel(row pgx.CollectableRow) (c core.ChannelRow, err error) {
 	copy(c.ID[:], chain)
 	copy(c.Head[:], head)
 	c.Position = uint64(position)
-	c.Recorders = make([]envelope.KeyID, len(recorders))
-	for i, r := range recorders {
-		copy(c.Recorders[i][:], r)
-	}
+	c.Recorders = keyIDs(recorders)
 	return c, err
+}
+
+func keyIDs(raw [][]byte) []envelope.KeyID {
+	ids := make([]envelope.KeyID, len(raw))
+	for i, r := range raw {
+		copy(ids[i][:], r)
+	}
+	return ids
 }
 
 const newestEntry = ` LEFT JOIN LATERAL (SELECT e.seq, e.head FROM entries e WHERE e.channel_id = c.id ORDER BY e.seq DESC LIMIT 1) newest ON true`

@@ -17,7 +17,7 @@ free if input.action in {
 	"retention.rule_list", "retention.plan_read", "retention.plan_list", "retention.certificate_read", "retention.why",
 	"export.schedule_list", "export.read", "export.list", "archive.list", "archive.get",
 	"audit.read", "checkpoint.read", "system.health", "system.metrics",
-	"admin.user_list", "admin.user_disable",
+	"admin.user_list", "user.disable", "user.enable", "member.depart", "member.departure_list",
 }
 
 # Nobody else can vouch for the first device of an account.

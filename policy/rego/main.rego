@@ -11,6 +11,7 @@ import data.chancery.lifecycle
 import data.chancery.rbac
 import data.chancery.session
 import data.chancery.team
+import data.chancery.user
 import future.keywords.not
 
 decision := {
@@ -38,6 +39,8 @@ grants contains code if some code in channel.allow
 
 grants contains code if some code in capture.allow
 
+grants contains code if some code in user.allow
+
 denials contains code if some code in capture.deny
 
 denials contains code if some code in channel.deny
@@ -53,6 +56,8 @@ denials contains code if some code in lifecycle.deny
 denials contains code if some code in rbac.deny
 
 denials contains code if some code in session.deny
+
+denials contains code if some code in user.deny
 
 # A denial blocks unless its level lifts it, so an unknown level blocks.
 blocking contains code if {
@@ -98,6 +103,8 @@ duties contains duty if some duty in channel.obligation
 duties contains duty if some duty in dual.obligation
 
 duties contains duty if some duty in hold.obligation
+
+duties contains duty if some duty in user.obligation
 
 default valid_until := 0
 

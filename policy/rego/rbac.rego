@@ -39,7 +39,7 @@ allow contains "rbac.own_account" if {
 allow contains "rbac.admin_runs_organisation" if {
 	input.action in {
 		"org.publish", "team.create", "team.read", "team.member_add", "channel.restore",
-		"admin.user_list", "admin.user_disable", "system.metrics",
+		"admin.user_list", "system.metrics",
 	}
 	has_role("admin")
 }
