@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -111,7 +112,7 @@ func (s *Service) depart(ctx context.Context, d *Departure) (why string, err err
 var errDeparted = errors.New("not a member any more")
 
 // step is the server's next link on the way to a departure: the removal, or
-// first a sync, when the channel has not heard of the removal key yet.
+// first a sync, when the channel has not heard of the removal keys yet.
 type step struct {
 	entry *envelope.Entry // nil when nobody's signature would help yet
 	link  *envelope.Link
@@ -130,23 +131,27 @@ func (s *Service) nextStep(ctx context.Context, x *room, user envelope.UserID) (
 		return step{}, errDeparted
 	}
 	org := s.dir.Org()
-	lists := func(role envelope.Role, key sign.Signer, seq uint64) bool {
-		_, ok := org.PartyAt(role, envelope.KeyOf(key.Public()), seq)
+	lists := func(role envelope.Role, key []byte, seq uint64) bool {
+		_, ok := org.PartyAt(role, envelope.KeyOf(key), seq)
 		return ok
 	}
+	// The second key must be known to the channel as well as the server's own.
+	unknown := slices.ContainsFunc(org.Parties(envelope.RoleRemoval), func(p envelope.Party) bool {
+		return !lists(envelope.RoleRemoval, p.Key, x.state.OrgSeq)
+	})
 	switch {
-	case !lists(envelope.RoleRemoval, s.Removals, org.Seq()):
+	case !lists(envelope.RoleRemoval, s.Removals.Public(), org.Seq()):
 		return step{waits: waitsForListing}, nil
-	case lists(envelope.RoleRemoval, s.Removals, x.state.OrgSeq):
-		next, err := s.signLink(x, envelope.MemberRemove, &envelope.RemoveBody{User: user, Reason: "departed"}, s.Removals)
-		if x.state.RemovalKeys(member, max(s.Now().UnixMicro(), x.state.Received)) > 1 {
-			next.waits = waitsForKey
-		}
-		return next, err
-	case lists(envelope.RoleReceipt, s.Receipts, x.state.OrgSeq):
+	case unknown && lists(envelope.RoleReceipt, s.Receipts.Public(), x.state.OrgSeq):
 		return s.signLink(x, envelope.Sync, &envelope.SyncBody{Chain: envelope.Hash(org.ID()), Seq: org.Seq(), Head: org.Head()}, s.Receipts)
+	case !lists(envelope.RoleRemoval, s.Removals.Public(), x.state.OrgSeq):
+		return step{waits: waitsForSync}, nil
 	}
-	return step{waits: waitsForSync}, nil
+	next, err := s.signLink(x, envelope.MemberRemove, &envelope.RemoveBody{User: user, Reason: "departed"}, s.Removals)
+	if x.state.RemovalKeys(member, max(s.Now().UnixMicro(), x.state.Received)) > 1 {
+		next.waits = waitsForKey
+	}
+	return next, err
 }
 
 // signLink makes the channel's next link by a key of the server's own.

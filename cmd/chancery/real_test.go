@@ -280,6 +280,7 @@ func TestTalkOnRealServer(t *testing.T) {
 	w.secondDevice()
 	w.direct()
 	w.removal()
+	w.leaving()
 }
 
 func TestRecordedOnRealServer(t *testing.T) {
@@ -461,6 +462,56 @@ func (w *world) removal() {
 	if stderr := w.refused(5, "carol", "tail", "desk"); !strings.Contains(stderr, "next:") {
 		w.t.Errorf("carol is told %q", stderr)
 	}
+}
+
+// leaving: an owner who is disabled waits for a key that the server has not.
+func (w *world) leaving() {
+	w.t.Helper()
+	card, err := exec.Command(w.dir+"/chanceryd", "card", "removal", "--config", w.dir+"/chancery.yaml").Output()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.file("removal.json", string(card))
+	w.do("ada", "org", "list-party", "removal", "--card", "removal.json", "--root-home", "root")
+	w.do("bob", "channel", "create", "bobs", "--team", "trading", "--private")
+	w.do("bob", "channel", "add", "bobs", "ada")
+	w.do("ada", "post", "bobs", "hello, bob")
+	w.refused(4, "carol", "people", "disable", "bob", "--reason", "because")
+	w.do("ada", "people", "disable", "bob", "--reason", "left the firm")
+	w.refused(4, "bob", "people", "leaving")
+	w.leaves("second_key")
+	w.do("ada", "key", "new", "--role", "removal", "--name", "legal's", "--out", "second")
+	w.refused(1, "ada", "people", "countersign", "bob", "--key-home", "second")
+	w.do("ada", "org", "list-party", "removal", "--card", "second/card.json", "--root-home", "root")
+	w.do("ada", "people", "countersign", "bob", "--key-home", "second")
+	w.leaves("")
+	w.do("ada", "post", "bobs", "who is the owner now?")
+	if got := textsOf(w.messages("ada", "bobs")); got != "hello, bob|who is the owner now?" {
+		w.t.Errorf("ada reads %q", got)
+	}
+}
+
+// leaves waits until the departures that there are wait for one thing.
+func (w *world) leaves(why string) {
+	w.t.Helper()
+	var out string
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		out = w.do("ada", "people", "leaving", "--json")
+		var all []struct {
+			Waits string `json:"waits"`
+		}
+		if err := json.Unmarshal([]byte(out), &all); err != nil {
+			w.t.Fatal(err)
+		}
+		if why == "" && len(all) == 0 || len(all) > 0 && !slices.ContainsFunc(all, func(d struct {
+			Waits string `json:"waits"`
+		}) bool {
+			return d.Waits != why
+		}) {
+			return
+		}
+	}
+	w.t.Fatalf("what waits: %s", out)
 }
 
 // syncBuffer is written by a command and read by its test.

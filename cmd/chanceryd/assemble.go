@@ -203,6 +203,10 @@ func (s *server) openCore(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w (\"chanceryd init\" makes one)", err)
 	}
+	removals, err := sign.LoadKey(s.config.Keys.Removal)
+	if err != nil {
+		return fmt.Errorf("%w (\"chanceryd init\" makes one)", err)
+	}
 	if s.files, err = blob.Open(s.config.Files.Dir); err != nil {
 		return err
 	}
@@ -217,11 +221,15 @@ func (s *server) openCore(context.Context) error {
 	limits := s.config.Live
 	s.live = live.NewHub(live.Config{PerSession: int(limits.PerSession), PerPerson: int(limits.PerPerson), All: int(limits.All), Log: s.log})
 	s.core = core.New(core.Config{
-		Store: s.db, Gate: s.gate, Vault: salts{s.vault}, Blobs: s.files, Publisher: s.live, Receipts: receipts,
+		Store: s.db, Gate: s.gate, Vault: salts{s.vault}, Blobs: s.files, Publisher: s.live, Receipts: receipts, Removals: removals,
 		Connectors: connectors, Names: s.names, Roles: s.config.Roles, Profile: profile, Lockout: identity.ThreeIn15(),
-		Held: s.db.Held, Now: time.Now, Random: rand.Reader, Log: s.log,
+		Recheck: s.config.Session.Recheck, Held: s.db.Held, Now: time.Now, Random: rand.Reader, Log: s.log,
 	})
 	return nil
+}
+
+func alarm(name, help string, value func() int64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(value()) })
 }
 
 func (s *server) connectors() ([]identity.PasswordConnector, error) {
@@ -240,7 +248,10 @@ func (s *server) connectors() ([]identity.PasswordConnector, error) {
 func (s *server) openAPI(context.Context) error {
 	s.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "chancery_live_sockets", Help: "Open live sockets."},
-			func() float64 { return float64(s.live.Count()) }))
+			func() float64 { return float64(s.live.Count()) }),
+		alarm("chancery_departures_waiting", "Memberships of disabled people that the server can't end alone.", func() int64 { return s.core.Alarms().Waiting }),
+		alarm("chancery_directories_unsure", "Directories that could not be relied on when they were last asked who left.", func() int64 { return s.core.Alarms().Unsure }),
+		alarm("chancery_directory_fuse", "People whom directories let go, and the mass-change fuse kept.", func() int64 { return s.core.Alarms().Fused }))
 	s.api = api.New(api.Config{
 		Core: s.core, Gate: s.gate, Live: s.live, Records: transparency{s.db.Log()},
 		Holds: s.holds, Exports: s.holds, Retention: s.rules,

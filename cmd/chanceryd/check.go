@@ -13,6 +13,7 @@ import (
 
 	"chancery/core/postgres"
 	"chancery/core/vault"
+	"chancery/crypto/envelope"
 	"chancery/crypto/sign"
 	"chancery/crypto/sign/signer"
 	"chancery/fips"
@@ -47,6 +48,30 @@ func (s *server) checkReceipt(context.Context) finding {
 		return failed("chanceryd init, or chmod 600 "+s.config.Keys.Receipt, "%v", err)
 	}
 	return passed("key %s, mode 0600", sign.IDOf(key.Public()))
+}
+
+// checkRemoval compares the key on the disk with those that the organisation
+// lists: by another, nobody's membership would end.
+func (s *server) checkRemoval(context.Context) finding {
+	key, err := sign.LoadKey(s.config.Keys.Removal)
+	if err != nil {
+		return failed("chanceryd init, or chmod 600 "+s.config.Keys.Removal, "%v", err)
+	}
+	id := envelope.KeyOf(key.Public())
+	if s.db == nil {
+		return finding{Status: manual, Evidence: fmt.Sprintf("key %s; stop the server to have it compared with the organisation's list", id)}
+	}
+	org := chains{s.db}.Org()
+	if org == nil {
+		return finding{Status: manual, Evidence: "there is no organisation yet; list the key with it"}
+	}
+	if _, listed := org.Party(envelope.RoleRemoval, id); !listed {
+		return failed("chanceryd card removal, then chancery org list-party removal --card FILE", "the organisation does not list key %s: people who leave stay members", id)
+	}
+	if len(org.Parties(envelope.RoleRemoval)) < 2 {
+		return finding{Status: manual, Evidence: fmt.Sprintf("key %s is listed, and no other: an owner who leaves stays a member until one is", id)}
+	}
+	return passed("key %s, mode 0600, is listed", id)
 }
 
 func (s *server) checkTLS(context.Context) finding {
@@ -200,14 +225,14 @@ func (s *server) checkSigner(ctx context.Context) finding {
 }
 
 // checkRoot looks for private keys where the server could read them. Only the
-// receipt key belongs there.
+// receipt key and the removal key belong there.
 func (s *server) checkRoot(context.Context) finding {
 	stray := ""
 	err := filepath.WalkDir(s.config.State, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() && path == filepath.Join(s.config.State, "db") {
 			return fs.SkipDir
 		}
-		if d.Type().IsRegular() && path != s.config.Keys.Receipt && holdsKey(path) {
+		if d.Type().IsRegular() && path != s.config.Keys.Receipt && path != s.config.Keys.Removal && holdsKey(path) {
 			stray = path
 			return fs.SkipAll
 		}
@@ -219,7 +244,7 @@ func (s *server) checkRoot(context.Context) finding {
 	case stray != "":
 		return failed("move it to a medium that the server can't read", "%s is a private signing key", stray)
 	}
-	return passed("no private key but the receipt key in %s", s.config.State)
+	return passed("no private key but the receipt and the removal key in %s", s.config.State)
 }
 
 // holdsKey recognises a key file of crypto/sign by its first line.

@@ -63,6 +63,7 @@ type filesConfig struct {
 
 type keysConfig struct {
 	Receipt string `yaml:"receipt" doc:"private key of receipts and refusals, mode 0600"`
+	Removal string `yaml:"removal" doc:"private key that ends the memberships of people who left, mode 0600"`
 	Signer  string `yaml:"signer" doc:"unix socket of chancery-signer; empty: the log is not signed, nothing can be exported or certified"`
 }
 
@@ -73,7 +74,8 @@ type exportsConfig struct {
 }
 
 type sessionConfig struct {
-	Profile string `yaml:"profile" doc:"how long sessions live: standard or il5"`
+	Profile string        `yaml:"profile" doc:"how long sessions live: standard or il5"`
+	Recheck time.Duration `yaml:"recheck" doc:"how often directories are asked about people who are signed in; 0s: never"`
 }
 
 type liveConfig struct {
@@ -112,9 +114,9 @@ func defaults(state string) config {
 		TLS:     tlsConfig{Names: []string{}},
 		Vault:   vaultConfig{Copies: []string{under("vault-a"), under("vault-b")}, Keys: []string{under("vault-key")}},
 		Files:   filesConfig{Dir: under("files"), MaxSize: 100 << 20},
-		Keys:    keysConfig{Receipt: under("receipt.key")},
+		Keys:    keysConfig{Receipt: under("receipt.key"), Removal: under("removal.key")},
 		Exports: exportsConfig{Work: under("exports"), Archives: under("archives"), Slips: under("slips")},
-		Session: sessionConfig{Profile: "standard"},
+		Session: sessionConfig{Profile: "standard", Recheck: time.Minute},
 		Live:    liveConfig{PerSession: 8, PerPerson: 32, All: 20_000},
 	}
 }
@@ -174,6 +176,9 @@ func (c *config) check() error {
 	}
 	if _, err := c.profile(); err != nil {
 		bad("session.profile", "%w", err)
+	}
+	if c.Session.Recheck < 0 || c.Session.Recheck > 0 && c.Session.Recheck < time.Second {
+		bad("session.recheck", "%v: use 1s or more, or 0s", c.Session.Recheck)
 	}
 	for group, role := range c.Roles {
 		if !roles[role] {

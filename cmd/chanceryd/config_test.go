@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"chancery/crypto/envelope"
 	"chancery/crypto/sign"
 )
 
@@ -63,6 +64,7 @@ func TestConfigRefuses(t *testing.T) {
 		"fips":               "fips: maybe\n",
 		"role":               "roles: {admins: root}\n",
 		"profile":            "session: {profile: forever}\n",
+		"recheck":            "session: {recheck: 10ms}\n",
 	} {
 		if _, _, err := load(t, text, nil); err == nil {
 			t.Errorf("%s: taken", name)
@@ -103,7 +105,7 @@ func TestInitNeverOverwrites(t *testing.T) {
 		if err := makeAll(path, c); err != nil {
 			t.Fatal(err)
 		}
-		if err := printCard(&cards[i], c.Keys.Receipt, "server"); err != nil {
+		if err := printCard(&cards[i], c.Keys.Receipt, envelope.RoleReceipt, "server"); err != nil {
 			t.Fatal(err)
 		}
 	}

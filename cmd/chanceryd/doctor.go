@@ -76,6 +76,7 @@ func examine(ctx context.Context, c config) []finding {
 		{"TLS certificate", s.checkTLS},
 		{"database", s.checkDatabase},
 		{"database roles", s.checkRoles},
+		{"removal key", s.checkRemoval},
 		{"vault copies", s.checkCopies},
 		{"vault on separate disks", s.checkDisks},
 		{"key apart from vault", s.checkKEK},

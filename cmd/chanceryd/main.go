@@ -33,7 +33,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	o.bind(root.PersistentFlags())
-	root.AddCommand(serveCmd(o), initCmd(o), migrateCmd(o), doctorCmd(o), configCmd(o), versionCmd())
+	root.AddCommand(serveCmd(o), initCmd(o), cardCmd(o), migrateCmd(o), doctorCmd(o), configCmd(o), versionCmd())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage{err} })
 	root.SetArgs(args)
 	root.SetOut(stdout)

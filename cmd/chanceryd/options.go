@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 )
@@ -85,6 +86,14 @@ func (o *options) load() (config, map[string]string, error) {
 }
 
 func setText(v reflect.Value, name, text string) error {
+	if _, ok := v.Interface().(time.Duration); ok {
+		d, err := time.ParseDuration(text)
+		if err != nil {
+			return usage{fmt.Errorf("%s: %q is not a duration such as 90s", name, text)}
+		}
+		v.SetInt(int64(d))
+		return nil
+	}
 	switch v.Kind() {
 	case reflect.String:
 		v.SetString(text)

@@ -20,8 +20,8 @@ type (
 		Username string `path:"username" maxLength:"256"`
 	}
 	disableInput struct {
-		nameInput
-		Body wire.Disable
+		Username string `path:"username" maxLength:"256"`
+		Body     wire.Disable
 	}
 	countersignInput struct{ Body wire.Countersigned }
 )

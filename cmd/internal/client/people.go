@@ -96,6 +96,28 @@ func (t *Transport) People(ctx context.Context, q string) (*wire.People, error) 
 	return get[wire.People](ctx, t, "v1/people", url.Values{"q": {q}})
 }
 
+// Disable ends an account's use at once.
+func (t *Transport) Disable(ctx context.Context, username, reason string) error {
+	_, err := post[none](ctx, t, "v1/accounts/"+url.PathEscape(username)+"/disable", wire.Disable{Reason: reason})
+	return err
+}
+
+// Enable lets somebody sign in again.
+func (t *Transport) Enable(ctx context.Context, username string) error {
+	_, err := post[none](ctx, t, "v1/accounts/"+url.PathEscape(username)+"/enable", none{})
+	return err
+}
+
+// Departures are memberships of disabled people.
+func (t *Transport) Departures(ctx context.Context) (*wire.Departures, error) {
+	return get[wire.Departures](ctx, t, "v1/departures", nil)
+}
+
+// Countersign brings a removal that two removal keys have signed.
+func (t *Transport) Countersign(ctx context.Context, entry []byte) (*wire.Answer, error) {
+	return post[wire.Answer](ctx, t, "v1/departures", wire.Countersigned{Entry: entry})
+}
+
 // UserChain is a person's chain.
 func (t *Transport) UserChain(ctx context.Context, user envelope.UserID) (*wire.Chain, error) {
 	return get[wire.Chain](ctx, t, "v1/people/"+user.String()+"/chain", nil)
