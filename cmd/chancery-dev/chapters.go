@@ -50,6 +50,7 @@ func chapters(messages int) []step {
 		{"people, recorder and signer refuse it, each with a reason and a next step", then((*story).refusedByAll)},
 		{"the root declares what was lost; the signer adopts the older log", then((*story).declare)},
 		{"what is held is readable, what was shredded is not; everybody goes on", then((*story).restored)},
+		{"someone is disabled in the directory: off the desk by the server's own key, out of the next epoch", then((*story).depart)},
 	}
 }
 

@@ -20,6 +20,9 @@ func (o *organisation) found(ctx context.Context, say func(string, ...any)) erro
 		return err
 	}
 	cards["receipt"] = receipt
+	if cards["removal"], err = o.removalCard(); err != nil {
+		return err
+	}
 	if err := o.startSigner(ctx); err != nil {
 		return err
 	}
@@ -30,7 +33,7 @@ func (o *organisation) found(ctx context.Context, say func(string, ...any)) erro
 	if err := o.initOrg(); err != nil {
 		return err
 	}
-	for _, role := range []string{"receipt", "recorder", "signer", "auditor"} {
+	for _, role := range []string{"receipt", "removal", "recorder", "signer", "auditor"} {
 		if err := o.list(role, "--card", cards[role]); err != nil {
 			return err
 		}

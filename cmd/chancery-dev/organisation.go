@@ -130,7 +130,8 @@ func (o *organisation) configure() (card string, err error) {
 	}
 	conf := map[string]any{
 		"state": o.state(), "listen": o.address, "log": "info", "roles": groupRoles,
-		"keys": map[string]string{"receipt": filepath.Join(o.state(), "receipt.key"), "signer": o.socket()},
+		"session": map[string]string{"recheck": "1s"},
+		"keys":    map[string]string{"receipt": filepath.Join(o.state(), "receipt.key"), "signer": o.socket()},
 		"ldap": []map[string]any{{
 			"name": "corp", "servers": []string{o.directory.StartTLS}, "start_tls": true, "ca": authority,
 			"bind_dn": o.directory.BindDN, "bind_password_file": password, "base_dn": o.directory.BaseDN,
@@ -153,6 +154,16 @@ func (o *organisation) configure() (card string, err error) {
 		return "", err
 	}
 	return o.publish("receipt.json", []byte(a.out))
+}
+
+// removalCard has the server print the card of its removal key.
+func (o *organisation) removalCard() (string, error) {
+	args := []string{"card", "removal", "--config", filepath.Join(o.host.home, "chancery.yaml")}
+	a, err := run(o.host.command(o.binary("chanceryd"), args...), nil, args)
+	if err != nil {
+		return "", err
+	}
+	return o.publish("removal.json", []byte(a.out))
 }
 
 // publish puts something public where every party can read it.
