@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"chancery/crypto/envelope"
+	"chancery/crypto/keytree"
+	"chancery/crypto/seal"
 	"chancery/crypto/tlog"
 )
 
@@ -62,11 +64,11 @@ func (f *follower) coverage(from uint64) (*envelope.Coverage, int, error) {
 			c.Exceptions = append(c.Exceptions, envelope.Exception{Position: p.Position, Code: rec.Exception})
 			return nil
 		}
-		x, err := f.vault.unseal(p.Position, rec.Secret)
+		leaf, err := f.leaf(p, rec)
 		if err != nil {
 			return err
 		}
-		root.Append(tlog.LeafHash(envelope.CoverLeaf(p.Position, p.Hash(), x.Cov())))
+		root.Append(leaf)
 		return nil
 	})
 	if err != nil && !errors.Is(err, errEnough) {
@@ -74,4 +76,22 @@ func (f *follower) coverage(from uint64) (*envelope.Coverage, int, error) {
 	}
 	c.Root = envelope.Hash(root.Root())
 	return c, messages, nil
+}
+
+// leaf proves the opening of a kept message: by its secret while that is there,
+// and by the leaf made of it once it was disposed of. Only what was covered is
+// disposed of, so the latter is asked for when a restored server lost coverage.
+func (f *follower) leaf(p *envelope.Placed, rec *openingRecord) (tlog.Hash, error) {
+	x, err := f.vault.unseal(p.Position, rec.Secret)
+	if errors.Is(err, keytree.ErrPunctured) {
+		return tlog.Hash(rec.Leaf), nil
+	}
+	if err != nil {
+		return tlog.Hash{}, err
+	}
+	return coverLeaf(p, x), nil
+}
+
+func coverLeaf(p *envelope.Placed, x seal.Secret) tlog.Hash {
+	return tlog.LeafHash(envelope.CoverLeaf(p.Position, p.Hash(), x.Cov()))
 }

@@ -69,7 +69,8 @@ func (f *follower) reclaim(from, to uint64, positions []uint64) error {
 		if err := envelope.Unmarshal(raw, &rec); err != nil {
 			return nil, err
 		}
-		return envelope.Marshal(&openingRecord{Exception: rec.Exception, Disposed: true}), nil
+		rec.Secret, rec.Disposed = nil, true
+		return envelope.Marshal(&rec), nil
 	})
 	if err != nil {
 		return err

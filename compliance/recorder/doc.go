@@ -6,7 +6,8 @@
 // Invariants: nothing is acknowledged before the epoch's seed is on its own
 // disk, nothing is covered before header, ciphertext, signature, the message's
 // secret and its files are, and nothing is confirmed as disposed before the
-// secret's leaf is punctured there. The server's word moves none of this: every
+// secret's leaf is punctured there. What was disposed of is covered again, where a
+// restored server lost that, by what was kept of its opening. The server's word moves none of this: every
 // entry is judged by crypto/chain and every order by the signatures of two
 // people whom the organisation chain lists.
 //

@@ -18,6 +18,7 @@ type openingRecord struct {
 	Secret    []byte   // X under the position's leaf; empty once disposed of
 	Exception envelope.ExceptionCode
 	Disposed  bool
+	Leaf      envelope.Hash // the message's in coverage; it outlasts the secret, and nothing opens by it
 }
 
 // opened is the last position whose opening is kept.
@@ -110,6 +111,7 @@ func (f *follower) openEntry(ctx context.Context, p *envelope.Placed, salt []byt
 	}
 	rec := &openingRecord{Exception: code}
 	if opened != nil {
+		rec.Leaf = envelope.Hash(coverLeaf(p, opened.Secret))
 		rec.Secret, err = f.vault.seal(p.Position, opened.Secret)
 		return rec, err
 	}

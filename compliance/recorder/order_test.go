@@ -44,7 +44,7 @@ func newCourt(t *testing.T) *court {
 
 func (c *court) order(v any) Order { return Order{Bytes: envelope.Marshal(v)} }
 
-// plan names the three messages, with no approvals.
+// plan names the messages, with no approvals.
 func (c *court) plan() *envelope.DisposalPlan {
 	var root tlog.RootBuilder
 	for _, p := range c.messages {
@@ -55,7 +55,8 @@ func (c *court) plan() *envelope.DisposalPlan {
 		Version: envelope.Version, Org: c.world.org.ID(), Rules: []envelope.Hash{envelope.OrderHash(c.rule.Bytes)},
 		Horizon: c.now.Add(-time.Hour).UnixMicro(),
 		Ranges: []envelope.DisposalRange{{
-			Channel: c.channel.ID(), From: c.messages[0].Position, To: c.messages[2].Position, Messages: 3, Root: envelope.Hash(root.Root()),
+			Channel: c.channel.ID(), From: c.messages[0].Position, To: c.messages[len(c.messages)-1].Position,
+			Messages: uint64(len(c.messages)), Root: envelope.Hash(root.Root()),
 		}},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -99,6 +100,149 @@ func TestAttackRestoredServer(t *testing.T) {
 	defer aside.Close()
 	if aside.Len() != kept {
 		t.Fatalf("set aside are %d entries, want %d", aside.Len(), kept)
+	}
+}
+
+// What was disposed of is covered again after a restore that lost its coverage,
+// though nothing opens it any more, and may be disposed of once more. Coverage
+// that was partly of lost messages is made anew for those that survived.
+func TestRestoreLosesCoverageOfDisposed(t *testing.T) {
+	t.Parallel()
+	for survive := 1; survive <= 3; survive++ {
+		t.Run(fmt.Sprintf("%d of 3 messages survive", survive), func(t *testing.T) {
+			t.Parallel()
+			c := newCourt(t)
+			c.dispose()
+			c.messages = c.messages[:survive]
+			last := c.messages[survive-1].Position
+			want := c.coverRoot(&envelope.Coverage{From: 1, To: last})
+			at, head := c.goBack(last)
+			c.restore(c.root, at, head)
+			c.loseSalts()
+			c.world.now = c.world.now.Add(time.Minute)
+			c.want(c.follow(), Restored)
+			c.kill()
+			c.settled()
+			got := c.coverages()
+			if len(got) != 1 || got[0].From != 1 || got[0].To < last || got[0].Root != want || len(got[0].Exceptions) != 0 {
+				t.Fatalf("coverage is %+v, want all to %d under root %s", got, last, want)
+			}
+			c.rotate(c.bob, envelope.CauseRestore)
+			c.settled()
+			said := c.say(c.bob, "after the restore").Position
+			c.world.now = c.world.now.Add(3 * time.Second)
+			c.settled()
+			if got := c.channel.Covered(c.ID()); got < said {
+				t.Fatalf("covered to %d, want %d", got, said)
+			}
+			c.dispose()
+		})
+	}
+}
+
+// dispose carries out a plan of the messages.
+func (c *court) dispose() {
+	c.t.Helper()
+	before := len(c.confirmations)
+	c.submit(c.plan())
+	c.want(c.judge(), "")
+	if len(c.confirmations) != before+1 {
+		c.t.Fatal("the disposal was not confirmed")
+	}
+}
+
+// loseSalts makes the server one whose vault has punctured the messages' leaves.
+func (c *court) loseSalts() {
+	c.spoilPage = func(page *Page) {
+		for _, p := range page.Entries {
+			if slices.ContainsFunc(c.messages, func(m *envelope.Placed) bool { return m.Position == p.Position }) {
+				p.Salt = nil
+			}
+		}
+	}
+}
+
+// With the root's word for a loss, a server shows another message in the place of
+// one that was disposed of. What the recorder has kept of the old one must not
+// speak for the new one.
+func TestAttackRestoreCoversAnother(t *testing.T) {
+	t.Parallel()
+	c := newCourt(t)
+	c.dispose()
+	at, head := c.rewrite()
+	c.restore(c.root, at, head)
+	for range 4 {
+		c.world.now = c.world.now.Add(time.Minute)
+		_, _ = c.Follow(t.Context(), c.channel.ID())
+	}
+	first := c.messages[0].Position
+	want := c.coverRoot(&envelope.Coverage{From: 1, To: first})
+	if got := c.coverages(); len(got) != 1 || got[0].To != first || got[0].Root != want {
+		t.Fatalf("coverage is %+v, want what survived, to %d under root %s", got, first, want)
+	}
+}
+
+// The same server places the recorder's own old coverage there, as it was signed.
+func TestAttackRestoreReplaysCoverage(t *testing.T) {
+	t.Parallel()
+	c := newCourt(t)
+	i := slices.IndexFunc(c.placed, func(p *envelope.Placed) bool { return p.Entry.Kind == envelope.KindCoverage })
+	old := c.placed[i].Entry
+	c.dispose()
+	kept := c.Standings()[0]
+	at, head := c.rewrite()
+	p := c.world.at(c.channel.Position+1, c.channel.Top, &old, nil)
+	if err := c.channel.Apply(p); chain.ReasonOf(err) != chain.CoverageBad {
+		t.Fatalf("its head is of the old messages, and a validator says: %v", err)
+	}
+	c.placed = append(c.placed, p)
+	c.channel.StartAt(p.Position, p.Head, p.Received) // this server does not judge
+	c.restore(c.root, max(at, p.Position), head)
+	for range 4 {
+		c.world.now = c.world.now.Add(time.Minute)
+		_, _ = c.Follow(t.Context(), c.channel.ID())
+	}
+	if got := c.Standings()[0]; got != kept {
+		t.Fatalf("standing went from %+v to %+v", kept, got)
+	}
+}
+
+// rewrite takes the server back to the first message and has ann say others in
+// the place of the rest, at the same time of day.
+func (c *court) rewrite() (oldPosition uint64, oldHead envelope.Hash) {
+	c.t.Helper()
+	oldPosition, oldHead = c.goBack(c.messages[0].Position)
+	now := c.world.now
+	c.world.now = time.UnixMicro(c.messages[2].Received)
+	c.say(c.ann, "this was said")
+	c.say(c.ann, "and agreed")
+	c.world.now = now
+	return oldPosition, oldHead
+}
+
+// Epochs whose acknowledgement was lost are acknowledged again, by the seeds on
+// disk: the server need not show their wraps any more.
+func TestRestoreLosesAcknowledgements(t *testing.T) {
+	t.Parallel()
+	w, d, _, bob := recorded(t)
+	epoch, _ := w.channel.Newest()
+	at, head := w.goBack(epoch.Position)
+	w.restore(w.root, at, head)
+	w.spoilWrap = func(_ uint64, wrap []byte, h []envelope.Hash) ([]byte, []envelope.Hash) { return nil, nil }
+	w.now = w.now.Add(time.Minute)
+	d.want(d.follow(), Restored)
+	d.kill()
+	d.settled()
+	if e, ok := w.channel.Current(); !ok || e.N != epoch.N {
+		t.Fatalf("epoch %d is not acknowledged again", epoch.N)
+	}
+	w.spoilWrap = nil
+	w.rotate(bob, envelope.CauseRestore)
+	d.settled()
+	said := w.say(bob, "after the restore").Position
+	d.settled()
+	if got := w.channel.Covered(d.ID()); got < said {
+		t.Fatalf("covered to %d, want %d", got, said)
 	}
 }
 
