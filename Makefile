@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test check lint deps fips golden bench bench-smoke proof rules soak faults web
+.PHONY: help run demo build test check lint deps fips golden bench bench-smoke proof rules soak faults web fuzz
 
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -59,6 +59,9 @@ deps: ## install the programs that tests need (apt-get, as root), or say which
 golden: deps ## rewrite the golden files; the diff is the review
 	$(GO) test ./migrations -run '^TestRiver$$' -update
 	$(if $(GOLDEN),$(GO) test $(GOLDEN) -update)
+
+fuzz: ## run every fuzz target, each for FUZZTIME (10s)
+	@scripts/fuzz
 
 bench: ## run every Go benchmark
 	$(GO) test -run '^$$' -bench . -benchmem ./...

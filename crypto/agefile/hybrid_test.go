@@ -44,7 +44,7 @@ func TestIdentityIsFixedBySeed(t *testing.T) {
 	}
 }
 
-func TestAttackRecipientRefused(t *testing.T) {
+func TestAttack28WeakAgeKeys(t *testing.T) {
 	t.Parallel()
 	good := testIdentity(t, 1).Recipient()
 	classic, err := age.GenerateX25519Identity()
@@ -89,7 +89,7 @@ func (id *Identity) raw(t *testing.T) []byte {
 }
 
 // The X25519 half may be a point of low order: the wrap must fail, not weaken.
-func TestAttackLowOrderRecipient(t *testing.T) {
+func TestAttack28LowOrderRecipient(t *testing.T) {
 	t.Parallel()
 	raw := make([]byte, 1216) // ML-KEM key of zeros is in range; X25519 point is zero
 	suitetest.NeedsAge(t)

@@ -277,3 +277,15 @@ func (c *Channel) Know(counters map[envelope.KeyID]Counter, covered map[envelope
 	maps.Copy(c.covered, covered)
 	c.complete = true
 }
+
+// Remember tells a late starter the newest heads, the last of which is the one
+// it starts at, from a store that it trusts. Without them it takes what names an
+// older head as said, where those who followed refuse.
+func (c *Channel) Remember(heads []envelope.Hash) error {
+	if n := uint64(len(heads)); n == 0 || n > c.Position || heads[n-1] != c.Top {
+		return refuse(BrokenOrder, "%d heads that do not end at the one at %d", n, c.Position)
+	}
+	c.tops = slices.Clone(heads)
+	c.firstHead = c.Position + 1 - uint64(len(heads))
+	return nil
+}

@@ -51,7 +51,7 @@ func TestMessages(t *testing.T) {
 	})
 }
 
-func TestNoEpochNoMessage(t *testing.T) {
+func TestAttack14NoAcknowledgement(t *testing.T) {
 	t.Parallel()
 	w := found(t, envelope.CaptureRequired)
 	w.open(func(*envelope.ChannelGenesisBody) {})
@@ -114,13 +114,7 @@ func TestAcknowledgements(t *testing.T) {
 // for what it is.
 func TestBothRecorders(t *testing.T) {
 	t.Parallel()
-	w := found(t, envelope.CaptureRequired)
-	w.open(func(b *envelope.ChannelGenesisBody) {
-		b.Recorders = []envelope.KeyID{w.recorder.ID(), w.second.ID()}
-		if envelope.CompareKey(b.Recorders[0], b.Recorders[1]) > 0 {
-			b.Recorders[0], b.Recorders[1] = b.Recorders[1], b.Recorders[0]
-		}
-	})
+	w := opened(t, envelope.CaptureRequired, key("recorder"), key("second recorder"))
 	w.place(w.epoch(w.alice))
 	late := w.ack(w.second)
 	w.place(w.ack(w.recorder))

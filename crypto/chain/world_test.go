@@ -94,15 +94,33 @@ func found(t tester, capture envelope.Capture) *world {
 	return w
 }
 
+// opened is alice's channel, recorded by whom it is given.
+func opened(t tester, capture envelope.Capture, recorders ...*seal.SigningKey) *world {
+	w := found(t, capture)
+	w.open(func(b *envelope.ChannelGenesisBody) {
+		b.Recorders = nil
+		for _, k := range recorders {
+			b.Recorders = append(b.Recorders, k.ID())
+		}
+		slices.SortFunc(b.Recorders, envelope.CompareKey)
+	})
+	return w
+}
+
 // settled is a channel of alice, bob and carol with an open epoch.
 func settled(t tester, capture envelope.Capture) *world {
 	w := found(t, capture)
 	w.open(func(*envelope.ChannelGenesisBody) {})
+	w.settle()
+	w.base = "settled " + string(capture)
+	return w
+}
+
+func (w *world) settle() {
+	w.t.Helper()
 	w.place(w.add(w.alice, w.bob))
 	w.place(w.add(w.alice, w.carol, func(b *envelope.AddBody) { b.Rank = envelope.RankModerator }))
 	w.rotate(w.alice)
-	w.base = "settled " + string(capture)
-	return w
 }
 
 func (w *world) must(err error) {

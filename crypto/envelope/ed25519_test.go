@@ -43,7 +43,7 @@ func TestCheckPublicKeyAccepts(t *testing.T) {
 	}
 }
 
-func TestAttackSmallOrderKey(t *testing.T) {
+func TestAttack28SmallOrderKey(t *testing.T) {
 	t.Parallel()
 	for _, h := range smallOrder {
 		pub, _ := hex.DecodeString(h)
@@ -58,7 +58,7 @@ func TestAttackSmallOrderKey(t *testing.T) {
 	}
 }
 
-func TestAttackIdentityKeySignsAnything(t *testing.T) {
+func TestAttack28IdentityKeySignsAnything(t *testing.T) {
 	t.Parallel()
 	identity, _ := hex.DecodeString(smallOrder[0])
 	// R = identity, S = 0 satisfies the equation whatever the message is.
@@ -72,7 +72,7 @@ func TestAttackIdentityKeySignsAnything(t *testing.T) {
 	}
 }
 
-func TestAttackMixedOrderKey(t *testing.T) {
+func TestAttack28MixedOrderKey(t *testing.T) {
 	t.Parallel()
 	good, err := new(edwards25519.Point).SetBytes(testKey(1).Public().(ed25519.PublicKey))
 	if err != nil {
@@ -91,8 +91,8 @@ func TestAttackMixedOrderKey(t *testing.T) {
 	}
 }
 
-// TestAttackSecondSpellingOfKey writes y as y+p, which fits for y below 19.
-func TestAttackSecondSpellingOfKey(t *testing.T) {
+// TestAttack28SecondSpellingOfKey writes y as y+p, which fits for y below 19.
+func TestAttack28SecondSpellingOfKey(t *testing.T) {
 	t.Parallel()
 	for y := range byte(19) {
 		for _, sign := range []byte{0, 0x80} {
@@ -105,7 +105,7 @@ func TestAttackSecondSpellingOfKey(t *testing.T) {
 	}
 }
 
-func TestAttackMalleatedSignature(t *testing.T) {
+func TestAttack28MalleatedSignature(t *testing.T) {
 	t.Parallel()
 	key, msg := testKey(7), []byte("message")
 	pub := key.Public().(ed25519.PublicKey)

@@ -2,10 +2,17 @@ package envelope
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"encoding/hex"
+	"errors"
+	"reflect"
 	"strings"
 	"testing"
 
+	"filippo.io/edwards25519"
 	"pgregory.net/rapid"
+
+	"chancery/crypto/fuzztest"
 )
 
 // TestRoundTrip encodes random values and demands the same bytes back.
@@ -59,6 +66,7 @@ func randomHeader(t *rapid.T) *Header {
 // fuzz demands of a decoder that what it takes is the one way to write it.
 func fuzz(f *testing.F, parse func([]byte) (any, error), names ...string) {
 	f.Add([]byte{})
+	fuzztest.Seed(f, "cbor.json")
 	for _, x := range formats() {
 		for _, name := range names {
 			if strings.HasPrefix(x.name, name) {
@@ -68,10 +76,27 @@ func fuzz(f *testing.F, parse func([]byte) (any, error), names ...string) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if v, err := parse(b); err == nil && !bytes.Equal(Marshal(v), b) {
-			t.Errorf("took %x, which it would write as %x", b, Marshal(v))
-		}
+		fuzztest.Bounded(t, len(b), func() {
+			switch v, err := parse(b); {
+			case err == nil && !bytes.Equal(Marshal(v), b):
+				t.Errorf("took %x, which it would write as %x", b, Marshal(v))
+			case err != nil && !errors.Is(err, ErrFormat):
+				t.Errorf("refused %x with %v", b, err)
+			}
+		})
 	})
+}
+
+// inTurn reads the same bytes as each of several formats.
+func inTurn(parsers ...func([]byte) (any, error)) func([]byte) (any, error) {
+	return func(b []byte) (v any, err error) {
+		for _, parse := range parsers {
+			if v, err = parse(b); err == nil {
+				return v, nil
+			}
+		}
+		return nil, err
+	}
 }
 
 func FuzzParseEntry(f *testing.F)    { fuzz(f, whole(ParseEntry), "entry") }
@@ -84,15 +109,74 @@ func FuzzParseAcknowledgement(f *testing.F) {
 	fuzz(f, inside(KindAcknowledgement, ParseAcknowledgement), "acknowledgement")
 }
 
-// FuzzParseOrder reads the same bytes as each order in turn.
 func FuzzParseOrder(f *testing.F) {
-	fuzz(f, func(b []byte) (v any, err error) {
-		for _, parse := range []func([]byte) (any, error){whole(ParseOrder[HoldOrder]), whole(ParseOrder[ReleaseOrder]),
-			whole(ParseOrder[RuleOrder]), whole(ParseOrder[DisposalPlan]), whole(ParseOrder[ExportOrder])} {
-			if v, err = parse(b); err == nil {
-				return v, nil
+	fuzz(f, inTurn(whole(ParseOrder[HoldOrder]), whole(ParseOrder[ReleaseOrder]), whole(ParseOrder[RuleOrder]),
+		whole(ParseOrder[DisposalPlan]), whole(ParseOrder[ExportOrder])), "hold", "release", "rule", "plan", "export")
+}
+
+func FuzzParseBody(f *testing.F) {
+	var parsers []func([]byte) (any, error)
+	for _, x := range formats() {
+		if isBody(x.name) {
+			parsers = append(parsers, x.parse)
+		}
+	}
+	fuzz(f, inTurn(parsers...), "org.", "user.", "channel.")
+}
+
+func isBody(name string) bool {
+	return strings.HasPrefix(name, "org.") || strings.HasPrefix(name, "user.") || strings.HasPrefix(name, "channel.")
+}
+
+// FuzzSealed reads what is sealed: bodies and the plaintexts of wraps.
+func FuzzSealed(f *testing.F) {
+	plain := func(v any) func([]byte) (any, error) {
+		return func(b []byte) (any, error) {
+			fresh := reflect.New(reflect.TypeOf(v)).Interface()
+			return fresh, Unmarshal(b, fresh)
+		}
+	}
+	f.Add(Marshal(&Body{Text: "text", Files: []File{{Name: "n", Type: "t", Size: 1, Key: make([]byte, 32)}}}))
+	f.Add(Marshal(&SeedWrap{Type: "t", Seed: make([]byte, 32)}))
+	fuzz(f, inTurn(plain(Body{}), plain(SeedWrap{}), plain(UserSeedWrap{})))
+}
+
+// FuzzOpenStatement signs what it is given, so that the decoder behind the
+// signature is reached.
+func FuzzOpenStatement(f *testing.F) {
+	fuzztest.Seed(f, "statements.json")
+	public := testKey(1).Public().(ed25519.PublicKey)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if _, err := OpenStatement[Receipt](b, LabelReceipt, public); err != nil && !errors.Is(err, ErrFormat) && !errors.Is(err, ErrSignature) {
+			t.Errorf("as it is: %v", err)
+		}
+		if r, err := OpenStatement[Receipt](signBytes(LabelReceipt, b), LabelReceipt, public); err == nil && !bytes.Equal(Marshal(r), b) {
+			t.Errorf("took %x", b)
+		}
+	})
+}
+
+// FuzzVerifySignature: no key is taken that has a second spelling or a weak
+// order, and no signature whose scalar is out of range.
+func FuzzVerifySignature(f *testing.F) {
+	k := testKey(1)
+	f.Add([]byte(k.Public().(ed25519.PublicKey)), []byte("m"), ed25519.Sign(k, []byte("m")))
+	f.Add(bytes.Repeat([]byte{1}, 32), []byte{}, make([]byte, 64))
+	for _, x := range smallOrder {
+		public, _ := hex.DecodeString(x)
+		f.Add(public, []byte("m"), append(bytes.Clone(public), make([]byte, 32)...))
+	}
+	f.Fuzz(func(t *testing.T, public, msg, sig []byte) {
+		if CheckPublicKey(public) == nil {
+			p, err := new(edwards25519.Point).SetBytes(public)
+			if err != nil || !bytes.Equal(p.Bytes(), public) || new(edwards25519.Point).MultByCofactor(p).Equal(edwards25519.NewIdentityPoint()) == 1 {
+				t.Errorf("took key %x", public)
 			}
 		}
-		return nil, err
-	}, "hold", "release", "rule", "plan", "export")
+		if VerifySignature(public, msg, sig) == nil {
+			if _, err := new(edwards25519.Scalar).SetCanonicalBytes(sig[32:]); err != nil || CheckPublicKey(public) != nil {
+				t.Errorf("took signature %x under %x", sig, public)
+			}
+		}
+	})
 }

@@ -83,8 +83,8 @@ func (x item) otherwise(b []byte) map[string][]byte {
 	return out
 }
 
-// TestStrict writes each item of each format in every other way that CBOR has.
-func TestStrict(t *testing.T) {
+// TestAttack28OtherEncodings writes each item of each format in every other way that CBOR has.
+func TestAttack28OtherEncodings(t *testing.T) {
 	t.Parallel()
 	for _, f := range formats() {
 		t.Run(f.name, func(t *testing.T) {
@@ -142,7 +142,7 @@ func TestFixedSizes(t *testing.T) {
 	}
 }
 
-func TestLimits(t *testing.T) {
+func TestAttack36OversizedLists(t *testing.T) {
 	t.Parallel()
 	var list []uint64
 	if err := Unmarshal(Marshal(make([]uint64, maxArray)), &list); err != nil {

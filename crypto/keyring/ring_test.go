@@ -149,7 +149,7 @@ func TestChangePassphrase(t *testing.T) {
 	wantError(t, r.ChangePassphrase(""), ErrPassphrase)
 }
 
-func TestAttackTwoWriters(t *testing.T) {
+func TestAttack22TwoWriters(t *testing.T) {
 	t.Parallel()
 	r, dir := newRing(t)
 	_, err := Open(dir, passphrase)

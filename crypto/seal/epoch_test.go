@@ -26,7 +26,7 @@ func TestSeedWrap(t *testing.T) {
 	})
 }
 
-func TestAttackWrapOfAnotherContext(t *testing.T) {
+func TestAttack20WrapOfAnotherContext(t *testing.T) {
 	t.Parallel()
 	suitetest.Each(t, func(t *testing.T, s envelope.Suite) {
 		id, seed := testIdentity(t, s, "member"), Seed(fill("seed"))
@@ -65,7 +65,7 @@ func TestAttack15OtherSeed(t *testing.T) {
 	})
 }
 
-func TestAttackWrapPlaintext(t *testing.T) {
+func TestAttack14WrapPlaintext(t *testing.T) {
 	t.Parallel()
 	suitetest.Each(t, func(t *testing.T, s envelope.Suite) {
 		id, e, seed := testIdentity(t, s, "member"), testEpoch(), Seed(fill("seed"))

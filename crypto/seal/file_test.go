@@ -108,7 +108,7 @@ func TestAttack32BitFlipped(t *testing.T) {
 
 // One plain file has one layout only: a full chunk may not be followed by an
 // empty one, though every part of such a file is genuine.
-func TestAttackEmptyTail(t *testing.T) {
+func TestAttack32EmptyTail(t *testing.T) {
 	t.Parallel()
 	f := sealFile(t, nil)
 	var dst bytes.Buffer

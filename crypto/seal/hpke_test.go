@@ -79,7 +79,7 @@ func forgeries(p Purpose, id *Identity) map[string]hpkeParts {
 	}
 }
 
-func TestAttackHPKEForgeries(t *testing.T) {
+func TestAttack14ForgedWrap(t *testing.T) {
 	t.Parallel()
 	id, p := testIdentity(t, fipsSuite, "one"), testPurpose()
 	if got, err := Unwrap(id, p, hpkeParts{}.forge(t, id, p, []byte("x"))); err != nil || string(got) != "x" {
@@ -95,7 +95,7 @@ func TestAttackHPKEForgeries(t *testing.T) {
 }
 
 // A wrap is bound to everything that its purpose says.
-func TestAttackHPKEMoved(t *testing.T) {
+func TestAttack20WrapMoved(t *testing.T) {
 	t.Parallel()
 	id, made := testIdentity(t, fipsSuite, "one"), testPurpose()
 	file, err := Wrap(fipsSuite, made, id.Recipient(), []byte("x"))

@@ -249,6 +249,24 @@ func TestAttack39OpeningOfAnotherMessage(t *testing.T) {
 	wantError(t, err, ErrCommit)
 }
 
+// TestAttack40PlaintextAsPayload: bytes that were never sealed are no message of
+// this epoch, and a recorder may except them.
+func TestAttack40PlaintextAsPayload(t *testing.T) {
+	t.Parallel()
+	entry, salt := testMessage(t)
+	body := testBody()
+	for _, plain := range [][]byte{pad(envelope.Marshal(&body)), bytes.Repeat([]byte("plain text "), 40)} {
+		e := *entry
+		e.Payload, e.Signatures = plain, nil
+		SignEntry(&e, testDevice(t, "device"))
+		_, err := Open(testKey(), &e, salt[:])
+		wantError(t, err, ErrCommit)
+		if code, _ := Exception(err); code != envelope.BadCommit {
+			t.Errorf("exception is %q", code)
+		}
+	}
+}
+
 func TestDisposedPayload(t *testing.T) {
 	t.Parallel()
 	entry, salt := testMessage(t)
@@ -298,7 +316,7 @@ func malformedBodies() map[string][]byte {
 	}
 }
 
-func TestAttackMalformedBody(t *testing.T) {
+func TestAttack52MalformedBody(t *testing.T) {
 	t.Parallel()
 	for name, padded := range malformedBodies() {
 		t.Run(name, func(t *testing.T) {

@@ -47,7 +47,7 @@ func testPurpose() Purpose {
 	return Purpose{Type: "chancery/v1/test", Org: envelope.OrgID(fill("org")), About: envelope.Hash(fill("about")), N: 7}
 }
 
-func TestAttackForeignWrap(t *testing.T) {
+func TestAttack14ForeignWrap(t *testing.T) {
 	t.Parallel()
 	suitetest.Each(t, func(t *testing.T, s envelope.Suite) {
 		id, other, p := testIdentity(t, s, "one"), testIdentity(t, s, "two"), testPurpose()
@@ -142,6 +142,39 @@ func TestUserSeedWrap(t *testing.T) {
 		if raw, _ := IdentityFromSeed(s, seed[:]); bytes.Equal(raw.Recipient(), one.Recipient()) {
 			t.Fatal("the user's identity is the bare seed's")
 		}
+	})
+}
+
+// TestAttack50ForeignUserSeed: a device that is handed another user key finds
+// that it is not the one in the user's chain, whoever wrapped it.
+func TestAttack50ForeignUserSeed(t *testing.T) {
+	t.Parallel()
+	suitetest.Each(t, func(t *testing.T, s envelope.Suite) {
+		device := testIdentity(t, s, "device")
+		c := UserSeedContext{Org: envelope.OrgID(fill("org")), Device: envelope.KeyID(fill("dev")), Generation: 1}
+		listed, err := UserIdentity(s, UserSeed(fill("user")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wrap, err := WrapUserSeed(s, NewUserSeed(), c, device.Recipient())
+		if err != nil {
+			t.Fatal(err)
+		}
+		foreign, err := UnwrapUserSeed(device, wrap, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := UserIdentity(s, foreign)
+		if err != nil || bytes.Equal(got.Recipient(), listed.Recipient()) {
+			t.Fatalf("another seed gives the listed key: %v", err)
+		}
+		e := testEpoch()
+		epoch, err := WrapSeed(s, Seed(fill("seed")), e, listed.Recipient())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = UnwrapSeed(got, epoch, e)
+		wantError(t, err, ErrWrap)
 	})
 }
 

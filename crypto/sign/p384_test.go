@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -128,5 +129,55 @@ func TestP384KeyID(t *testing.T) {
 	}
 	if envelope.KeyOf(pub) != envelope.KeyID(IDOf(pub)) {
 		t.Error("listed under another id than it signs with")
+	}
+}
+
+// TestAttack07SplitView: a recorder's cosignature stays with the view that it
+// saw. It can't be moved to another, and no proof leads from one to the other.
+func TestAttack07SplitView(t *testing.T) {
+	t.Parallel()
+	leaves := [][]byte{[]byte("a"), []byte("b"), []byte("c")}
+	forked := [][]byte{[]byte("a"), []byte("x"), []byte("c")}
+	const origin, recorder = "chancery/x/log", "recorder"
+	for name, log := range map[string]*Key{"age": testKey(t, 1), "fips": newP384(t)} {
+		witness := testKey(t, 2)
+		var trusted []tlog.Verifier
+		for who, k := range map[string]*Key{origin: log, recorder: witness} {
+			v, err := tlog.NewVerifier(who, k.Public())
+			if err != nil {
+				t.Fatal(err)
+			}
+			trusted = append(trusted, v)
+		}
+		sign := func(leaves [][]byte, name string, k *Key) (text string, lines []byte) {
+			b, err := tlog.Checkpoint{Origin: origin, Size: int64(len(leaves)), Root: tlog.Root(leaves)}.MarshalText()
+			if err != nil {
+				t.Fatal(err)
+			}
+			msg, err := SignNote(string(b), name, k)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(b), msg[len(b):]
+		}
+		_, seen := sign(leaves, recorder, witness)
+		text, own := sign(forked, origin, log)
+		moved := append(append([]byte(text), own...), bytes.TrimPrefix(seen, []byte("\n"))...)
+		if _, _, err := tlog.OpenCheckpoint(moved, origin, trusted...); !errors.Is(err, tlog.ErrNote) {
+			t.Errorf("%s: a cosignature of another view: %v", name, err)
+		}
+		_, n, err := tlog.OpenCheckpoint(append([]byte(text), own...), origin, trusted...)
+		if err != nil || slices.Contains(n.Signers, recorder) {
+			t.Errorf("%s: the view that nobody cosigned: %+v, %v", name, n, err)
+		}
+	}
+	for size := int64(2); size <= 3; size++ {
+		proof, err := tlog.ProvePrefix(forked, size)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := tlog.VerifyConsistency(size, tlog.Root(leaves[:size]), 3, tlog.Root(forked), proof); !errors.Is(err, tlog.ErrProof) {
+			t.Errorf("from %d: %v", size, err)
+		}
 	}
 }

@@ -74,7 +74,7 @@ func TestKeyFileForms(t *testing.T) {
 	}
 }
 
-func TestKeyPrintsNothing(t *testing.T) {
+func TestAttack41KeyPrintsNothing(t *testing.T) {
 	t.Parallel()
 	k := testKey(t, 0x41)
 	for _, s := range []string{fmt.Sprintf("%v %+v %#v %x %s %q", k, k, k, k, k, k), fmt.Sprint(*k), k.LogValue().String()} {
@@ -134,7 +134,7 @@ func TestDSSEIsReadByTheLibrary(t *testing.T) {
 	}
 }
 
-func TestAttackAnyEnvelopeByteChanged(t *testing.T) {
+func TestAttack38AnyDocumentBitFlipped(t *testing.T) {
 	t.Parallel()
 	k := testKey(t, 1)
 	raw, err := SignDSSE(inToto, []byte(`{"subject":"archive.json"}`), k)
@@ -152,7 +152,7 @@ func TestAttackAnyEnvelopeByteChanged(t *testing.T) {
 	}
 }
 
-func TestAttackEnvelopeForms(t *testing.T) {
+func TestAttack38DocumentForms(t *testing.T) {
 	t.Parallel()
 	a, b := testKey(t, 1), testKey(t, 2)
 	sign := func(payload string, keys ...Signer) string {
@@ -241,13 +241,4 @@ func TestSignNote(t *testing.T) {
 	if _, err := SignNote("no newline", "chat.example/log", k); err == nil {
 		t.Error("signed a text without its newline")
 	}
-}
-
-func FuzzVerifyDSSE(f *testing.F) {
-	f.Add([]byte(`{"payloadType":"t","payload":"","signatures":[{"keyid":"","sig":""}]}`))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		if doc, err := VerifyDSSE(raw, make([]byte, 32)); err == nil && len(doc.Signers) == 0 {
-			t.Error("verified without a signer")
-		}
-	})
 }

@@ -110,7 +110,7 @@ func TestProofs(t *testing.T) {
 
 func bytesOf(h []Hash) []Hash { return append([]Hash(nil), h...) }
 
-func TestConsistency(t *testing.T) {
+func TestAttack09InconsistentLog(t *testing.T) {
 	t.Parallel()
 	leaves := numbered(19)
 	other := numbered(19)

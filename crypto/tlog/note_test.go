@@ -48,7 +48,9 @@ func body(t *testing.T, origin string) string {
 	return string(text)
 }
 
-func TestOpenCheckpoint(t *testing.T) {
+// TestAttack09Checkpoint: the log's own key signs, no line is there twice, and
+// other keys are told apart, so that a reader can ask for a cosignature.
+func TestAttack09Checkpoint(t *testing.T) {
 	t.Parallel()
 	own, ownV := signer(t, origin)
 	witness, witnessV := signer(t, "witness.example")
@@ -65,17 +67,18 @@ func TestOpenCheckpoint(t *testing.T) {
 		msg    []byte
 		origin string
 		keys   []Verifier
+		want   error
 	}{
-		"no keys":             {msg, origin, nil},
-		"only a witness":      {signed(t, body(t, origin), witness), origin, []Verifier{ownV, witnessV}},
-		"another log":         {msg, "other.example/log", []Verifier{ownV}},
-		"another log's text":  {signed(t, body(t, "other.example/log"), own), origin, []Verifier{ownV}},
-		"extension line":      {signed(t, body(t, origin)+"more\n", own), origin, []Verifier{ownV}},
-		"signature repeated":  {append(bytes.Clone(msg), lastLine(signed(t, body(t, origin), own))...), origin, []Verifier{ownV}},
-		"unknown one doubled": {append(bytes.Clone(msg), lastLine(msg)...), origin, []Verifier{ownV}},
+		"no keys":             {msg, origin, nil, ErrNote},
+		"only a witness":      {signed(t, body(t, origin), witness), origin, []Verifier{ownV, witnessV}, ErrNote},
+		"another log":         {msg, "other.example/log", []Verifier{ownV}, ErrCheckpoint},
+		"another log's text":  {signed(t, body(t, "other.example/log"), own), origin, []Verifier{ownV}, ErrCheckpoint},
+		"extension line":      {signed(t, body(t, origin)+"more\n", own), origin, []Verifier{ownV}, ErrCheckpoint},
+		"signature repeated":  {append(bytes.Clone(msg), lastLine(signed(t, body(t, origin), own))...), origin, []Verifier{ownV}, ErrNote},
+		"unknown one doubled": {append(bytes.Clone(msg), lastLine(msg)...), origin, []Verifier{ownV}, ErrNote},
 	} {
-		if _, _, err := OpenCheckpoint(bad.msg, bad.origin, bad.keys...); err == nil {
-			t.Errorf("%s: opened", name)
+		if _, _, err := OpenCheckpoint(bad.msg, bad.origin, bad.keys...); !errors.Is(err, bad.want) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
@@ -85,15 +88,15 @@ func lastLine(msg []byte) []byte {
 	return lines[len(lines)-2]
 }
 
-func TestAttackAnyNoteBitFlipped(t *testing.T) {
+func TestAttack09AnyNoteBitFlipped(t *testing.T) {
 	t.Parallel()
 	own, v := signer(t, origin)
 	msg := signed(t, body(t, origin), own)
 	for i := range msg {
 		for bit := range 8 {
 			msg[i] ^= 1 << bit
-			if _, n, err := OpenCheckpoint(msg, origin, v); err == nil {
-				t.Errorf("byte %d bit %d: opened, %+v", i, bit, n)
+			if _, _, err := OpenCheckpoint(msg, origin, v); !errors.Is(err, ErrNote) {
+				t.Errorf("byte %d bit %d: %v", i, bit, err)
 			}
 			msg[i] ^= 1 << bit
 		}
@@ -141,17 +144,4 @@ func TestNewVerifier(t *testing.T) {
 			t.Errorf("NewVerifier(%q, %d bytes) was accepted", bad.name, len(bad.pub))
 		}
 	}
-}
-
-func FuzzOpenNote(f *testing.F) {
-	v, err := NewVerifier(origin, bytes.Repeat([]byte{1}, 32))
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add([]byte("o\n1\n\n\n— chat.example/log AAAAAAAA\n"))
-	f.Fuzz(func(t *testing.T, msg []byte) {
-		if n, err := OpenNote(msg, v); err == nil && len(n.Signers) == 0 {
-			t.Error("opened without a signer")
-		}
-	})
 }

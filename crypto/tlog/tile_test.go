@@ -87,7 +87,7 @@ func TestTilePath(t *testing.T) {
 	}
 }
 
-func TestAttackChangedTiles(t *testing.T) {
+func TestAttack38ChangedTiles(t *testing.T) {
 	t.Parallel()
 	const size = 600
 	cp, files, _ := tileLog(t, size, Tiles(size))
