@@ -206,6 +206,31 @@ func TestAttack45PublishedAfterRefused(t *testing.T) {
 	}
 }
 
+// TestAttack52OtherPast: a message that names an old head wrongly would be refused
+// by all who read the channel, and so also by a server that was just started.
+func TestAttack52OtherPast(t *testing.T) {
+	t.Parallel()
+	s, c, ann, _ := desk(t)
+	newest, _ := c.State.Newest()
+	in := c.SealSeen(ann, newest.N, "seen otherwise", envelope.Ref{Position: 1, Hash: envelope.Hash{1}})
+	_, err := s.Again(s.Engine).Place(t.Context(), ann.P, c.ID, in)
+	if code := refusalCode(t, s, err); code != string(chain.SeenBad) {
+		t.Errorf("refused as %q: %v", code, err)
+	}
+}
+
+// refusalCode is the reason in the signed refusal that an error carries.
+func refusalCode(t *testing.T, s *coretest.Server, err error) string {
+	t.Helper()
+	e, ok := err.(*core.Error)
+	if !ok || len(e.Refusal) == 0 {
+		t.Fatalf("%v, want a signed refusal", err)
+	}
+	r, err := envelope.OpenStatement[envelope.Refusal](e.Refusal, envelope.LabelRefusal, s.Receipt.Public())
+	s.Must(err)
+	return r.Code
+}
+
 // A recorder that is listed no more has no session either.
 func TestDelistedRecorderIsOut(t *testing.T) {
 	t.Parallel()

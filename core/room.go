@@ -77,9 +77,10 @@ func (r *rooms) load(ctx context.Context, x *room) error {
 
 var errNoGenesis = errors.New("a channel without a genesis")
 
-// rebuild replays the links of a channel and takes counters from the store.
+// rebuild replays the links of a channel and takes counters and heads from the
+// store, so that the server judges as those do who read every entry.
 func rebuild(dir chain.Directory, kept ChannelState) (*chain.Channel, error) {
-	if len(kept.Links) == 0 {
+	if len(kept.Links) == 0 || len(kept.Heads) == 0 {
 		return nil, errNoGenesis
 	}
 	state, err := chain.NewChannel(dir, &kept.Links[0].Placed)
@@ -91,7 +92,10 @@ func rebuild(dir chain.Directory, kept ChannelState) (*chain.Channel, error) {
 			return nil, err
 		}
 	}
-	state.StartAt(kept.Position, kept.Head, kept.Received)
+	state.StartAt(kept.Position, kept.Heads[len(kept.Heads)-1], kept.Received)
+	if err := state.Remember(kept.Heads); err != nil {
+		return nil, err
+	}
 	state.Messages = kept.Messages
 	counters := make(map[envelope.KeyID]chain.Counter, len(kept.Counters))
 	for device, n := range kept.Counters {

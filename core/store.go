@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"chancery/core/wire"
+	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
 	"chancery/identity"
 	"chancery/policy"
@@ -185,11 +186,14 @@ type Kept struct {
 	SealedSalt []byte
 }
 
+// HeadsKept is how many heads a channel's validator must remember.
+const HeadsKept = chain.SeenWindow
+
 // ChannelState is what a channel's validator is rebuilt from.
 type ChannelState struct {
 	Links    []Kept // links and acknowledgements
 	Position uint64
-	Head     envelope.Hash
+	Heads    []envelope.Hash // of the newest HeadsKept positions, the newest last
 	Received int64
 	Messages uint64
 	Counters map[envelope.KeyID]DeviceCounter

@@ -153,12 +153,18 @@ func (c *Channel) Seal(p *Person, text string) wire.NewEntry {
 // SealIn is Seal in the epoch of that number.
 func (c *Channel) SealIn(p *Person, n uint64, text string) wire.NewEntry {
 	c.s.T.Helper()
+	return c.SealSeen(p, n, text, envelope.Ref{Position: c.State.Position, Hash: c.State.Top})
+}
+
+// SealSeen is SealIn by a device that says what it has seen.
+func (c *Channel) SealSeen(p *Person, n uint64, text string, seen envelope.Ref) wire.NewEntry {
+	c.s.T.Helper()
 	epoch, _ := c.State.Epoch(n)
 	last := c.State.Counter(p.Key.ID())
 	h := envelope.Header{
 		Version: envelope.Version, Org: c.State.Org(), Channel: c.ID, Epoch: n, EpochLink: epoch.Link,
 		User: p.User, Device: p.Key.ID(), DeviceSeq: last.Seq + 1, DevicePrev: last.Hash,
-		Seen: envelope.Ref{Position: c.State.Position, Hash: c.State.Top}, Time: time.Now().UnixMicro(), Kind: envelope.Post,
+		Seen: seen, Time: time.Now().UnixMicro(), Kind: envelope.Post,
 		ID: envelope.MessageID(nonce()),
 	}
 	e, salt, err := seal.Seal(c.keys[n], h, envelope.Body{Text: text}, p.Key)

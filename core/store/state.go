@@ -24,11 +24,12 @@ func (db *DB) State(ctx context.Context, channel int64) (s core.ChannelState, er
 		if s.Covered, err = coverage(ctx, tx, channel); err != nil {
 			return err
 		}
-		var head []byte
-		if err := tx.QueryRow(ctx, selectNewest, channel).Scan(&s.Position, &head, &s.Received, &s.Messages); err != nil {
+		if err := tx.QueryRow(ctx, selectNewest, channel).Scan(&s.Position, &s.Received, &s.Messages); err != nil {
 			return err
 		}
-		copy(s.Head[:], head)
+		if s.Heads, err = heads(ctx, tx, channel, s.Position); err != nil {
+			return err
+		}
 		return readNumbers(ctx, tx, channel, &s)
 	})
 	return s, err
@@ -38,7 +39,23 @@ func (db *DB) State(ctx context.Context, channel int64) (s core.ChannelState, er
 // the newest of each recorder matters.
 const selectRuling = `SELECT ` + keptColumns + ` FROM entries e WHERE e.channel_id = $1 AND e.kind IN (1, 3) ORDER BY e.seq`
 
-const selectNewest = `SELECT seq, head, recv_us, messages FROM entries WHERE channel_id = $1 ORDER BY seq DESC LIMIT 1`
+const selectNewest = `SELECT seq, recv_us, messages FROM entries WHERE channel_id = $1 ORDER BY seq DESC LIMIT 1`
+
+const selectHeads = `SELECT head FROM entries WHERE channel_id = $1 AND seq > $2 ORDER BY seq`
+
+// heads are those that a message may name as seen, the newest last.
+func heads(ctx context.Context, q querier, channel int64, newest uint64) ([]envelope.Hash, error) {
+	rows, err := q.Query(ctx, selectHeads, channel, int64(newest-min(newest, core.HeadsKept)))
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (h envelope.Hash, err error) {
+		var b []byte
+		err = row.Scan(&b)
+		copy(h[:], b)
+		return h, err
+	})
+}
 
 // A recorder's coverage has no gaps, so its newest tells all.
 const selectCoverage = `

@@ -232,9 +232,9 @@ func (c *Channel) advance(p *envelope.Placed) {
 		c.firstHead = p.Position
 	}
 	c.tops = append(c.tops, p.Head)
-	if len(c.tops) > 2*seenWindow {
-		c.firstHead += seenWindow
-		c.tops = slices.Clone(c.tops[seenWindow:])
+	if len(c.tops) > 2*SeenWindow {
+		c.firstHead += SeenWindow
+		c.tops = slices.Clone(c.tops[SeenWindow:])
 	}
 }
 

@@ -10,6 +10,6 @@ type Directory interface {
 	User(envelope.UserID) (*User, bool)
 }
 
-// memory of heads, in entries: how far back Seen may point. Every validator
-// that has followed so far judges alike.
-const seenWindow = 4096
+// SeenWindow is the memory of heads, in entries: how far back Seen may point.
+// Every validator that has followed so far, or was told by Remember, judges alike.
+const SeenWindow = 4096

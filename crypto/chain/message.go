@@ -93,7 +93,7 @@ func (c *Channel) checkCounter(h *envelope.Header) error {
 }
 
 func (c *Channel) checkSeen(h *envelope.Header) error {
-	if h.Seen.Position == 0 || h.Seen.Position > c.Position || c.Position-h.Seen.Position >= seenWindow {
+	if h.Seen.Position == 0 || h.Seen.Position > c.Position || c.Position-h.Seen.Position >= SeenWindow {
 		return refuse(SeenBad, "seen entry %d at %d", h.Seen.Position, c.Position)
 	}
 	if head, known := c.HeadAt(h.Seen.Position); known && head != h.Seen.Hash {
@@ -161,7 +161,7 @@ func (c *Channel) judgeCoverage(p *envelope.Placed) (func(), error) {
 		return nil, refuse(CoverageBad, "coverage to %d at %d", v.To, p.Position)
 	}
 	// As with Seen: beyond the window validators remember differently, so none judges.
-	if head, known := c.HeadAt(v.To); known && c.Position-v.To < seenWindow && head != v.HeadTo {
+	if head, known := c.HeadAt(v.To); known && c.Position-v.To < SeenWindow && head != v.HeadTo {
 		return nil, refuse(CoverageBad, "another head at %d", v.To)
 	}
 	return func() { c.covered[v.Recorder] = v.To }, nil

@@ -68,21 +68,21 @@ func TestSeenWindow(t *testing.T) {
 	w := settled(t, envelope.CaptureRequired)
 	first, head := w.c.Position, w.c.Top
 	old := func(h *envelope.Header) { h.Seen = envelope.Ref{Position: first, Hash: head} }
-	for w.c.Position < first+seenWindow-1 {
+	for w.c.Position < first+SeenWindow-1 {
 		w.c.advance(w.placed(&w.log[0].Entry))
 	}
 	if err := w.c.Judge(w.post(w.bob, old), w.now); err != nil {
-		t.Errorf("seen %d back: %v", seenWindow-1, err)
+		t.Errorf("seen %d back: %v", SeenWindow-1, err)
 	}
 	cover := func(v *envelope.Coverage) { v.To, v.HeadTo = first, envelope.Hash{} }
 	want(t, "another head in the window", w.c.Judge(w.cover(w.recorder, cover), w.now), CoverageBad)
 	w.c.advance(w.placed(&w.log[0].Entry))
 	w.refused(w.post(w.bob, old), SeenBad)
 	want(t, "another head beyond the window", w.c.Judge(w.cover(w.recorder, cover), w.now), "")
-	for range 3 * seenWindow {
+	for range 3 * SeenWindow {
 		w.c.advance(w.placed(&w.log[0].Entry))
 	}
-	if n := len(w.c.tops); n < seenWindow || n > 2*seenWindow {
+	if n := len(w.c.tops); n < SeenWindow || n > 2*SeenWindow {
 		t.Errorf("%d heads are kept", n)
 	}
 	if top, ok := w.c.HeadAt(w.c.Position); !ok || top != w.c.Top {
