@@ -49,7 +49,8 @@ export const bodies = {
 export type Type = keyof typeof bodies;
 export type Body<T extends Type> = Read<(typeof bodies)[T]>;
 
-interface Header {
+/** A link whose body was not looked at yet. */
+export interface LinkHeader {
   readonly version: bigint;
   readonly org: Bytes;
   readonly chain: Bytes;
@@ -62,34 +63,38 @@ interface Header {
   readonly time: bigint;
 }
 
-const header = record<Header>({
+const header = record<LinkHeader>({
   version: uint, org: id, chain: id, seq: uint, prev: id, type: text, body: bytes, user: id, key: id, time: int,
 });
 
 /** A link's header with what its body says. */
-export type Link = { [T in Type]: Omit<Header, "type" | "body"> & { readonly type: T; readonly body: Body<T> } }[Type];
+export type Link = { [T in Type]: Omit<LinkHeader, "type" | "body"> & { readonly type: T; readonly body: Body<T> } }[Type];
 
 export type LinkOf<T extends Type> = Extract<Link, { readonly type: T }>;
 
-export function parseLink(e: Entry): Link {
+export function parseLink(e: Entry): LinkHeader {
   demand(e.kind === kinds.link, "malformed", "reading a link: another kind of entry");
-  return parseHeader(e.header);
-}
-
-export function parseHeader(b: Bytes): Link {
-  const h = parse(header, b);
+  const h = parse(header, e.header);
   demand(h.version === 1n, "malformed", "reading a link: its version");
   const first = h.seq === 0n;
   demand(first === isZero(h.chain) && first === isZero(h.prev), "malformed", "reading a link: genesis or not");
+  return h;
+}
+
+/** What a link says. Whoever judges it asks once it is known to follow. */
+export function parseBody(h: LinkHeader): Link {
   demand(isType(h.type), "malformed", `reading a link: type ${h.type}`);
   const shape: Shape<unknown> = bodies[h.type];
   return { ...h, body: parse(shape, h.body) } as Link;
 }
 
+/** A link and its body: for a genesis, which follows nothing. */
+export const parseWhole = (e: Entry): Link => parseBody(parseLink(e));
+
 const isType = (type: string): type is Type => Object.hasOwn(bodies, type);
 
 /** Refuses a link that does not come next on a chain whose links have these heads. */
-export function checkFollows(link: Link, org: Bytes, chain: Bytes, heads: readonly Bytes[]): void {
+export function checkFollows(link: LinkHeader, org: Bytes, chain: Bytes, heads: readonly Bytes[]): void {
   const head = found(heads.at(-1), "broken_link", "following a chain");
   demand(equal(link.org, org) && equal(link.chain, chain), "wrong_chain", "following a chain");
   demand(link.seq === BigInt(heads.length) && equal(link.prev, head), "broken_link", "following a chain");

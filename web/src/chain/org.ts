@@ -4,7 +4,7 @@ import { chainID, recipientID, sum } from "../encoding/hash.js";
 import { isKey, keyID } from "../key/key.js";
 import { demand, found, Refusal } from "../refusal.js";
 import { countSigners, entryHash, type Entry } from "./entry.js";
-import { checkFollows, parseLink, size, type Body, type Link, type Party } from "./link.js";
+import { checkFollows, parseBody, parseLink, parseWhole, size, type Body, type Link, type Party } from "./link.js";
 
 interface Listing {
   readonly party: Party;
@@ -25,7 +25,7 @@ export class Organisation {
 
   /** Begins an organisation with its genesis link. */
   constructor(e: Entry) {
-    const link = parseLink(e);
+    const link = parseWhole(e);
     demand(link.type === "org.genesis" && link.seq === 0n && isZero(link.org), "malformed", "founding an organisation");
     checkGenesis(link.body);
     const all = countSigners(e, link.body.roots) === link.body.roots.length;
@@ -40,7 +40,7 @@ export class Organisation {
     const link = parseLink(e);
     checkFollows(link, this.id, this.id, this.#heads);
     demand(this.isSignedByRoots(e), "bad_signature", "following the organisation");
-    this.#apply(link);
+    this.#apply(parseBody(link));
     this.#heads.push(entryHash(e));
   }
 

@@ -4,7 +4,7 @@ import { chainID } from "../encoding/hash.js";
 import { isKey, keyID } from "../key/key.js";
 import { demand, found, Refusal } from "../refusal.js";
 import { countSigners, entryHash, signedBy, type Entry } from "./entry.js";
-import { checkFollows, parseLink, type Device, type LinkOf } from "./link.js";
+import { checkFollows, parseBody, parseLink, parseWhole, type Device, type LinkOf } from "./link.js";
 import { isName, type Organisation } from "./org.js";
 
 interface Live {
@@ -22,7 +22,7 @@ export class User {
 
   /** Begins a person's chain with its genesis link. */
   constructor(e: Entry, org: Organisation) {
-    const link = parseLink(e);
+    const link = parseWhole(e);
     demand(link.type === "user.genesis" && link.seq === 0n, "malformed", "beginning a user");
     demand(equal(link.org, org.id), "wrong_chain", "beginning a user");
     checkGenesis(link, org);
@@ -36,8 +36,9 @@ export class User {
 
   /** Adds the next link, or refuses it and changes nothing. */
   follow(e: Entry): void {
-    const link = parseLink(e);
-    checkFollows(link, this.#org.id, this.id, this.#heads);
+    const next = parseLink(e);
+    checkFollows(next, this.#org.id, this.id, this.#heads);
+    const link = parseBody(next);
     if (link.type !== "user.device_add") throw new Refusal("malformed", `following a user: ${link.type}`);
     this.#checkDevice(e, link);
     this.#add(link.body, link.seq);

@@ -1,7 +1,7 @@
 // The validator of one channel (channel.md), from its genesis on.
 import { equal } from "../encoding/bytes.js";
 import { entryHash, kinds, type Placed } from "../chain/entry.js";
-import { checkFollows, parseLink, type LinkOf, type Type } from "../chain/link.js";
+import { checkFollows, parseBody, parseLink, parseWhole, type LinkOf, type Type } from "../chain/link.js";
 import { demand, found, Refusal } from "../refusal.js";
 import { judgeCoverage } from "./coverage.js";
 import { judgeAcknowledgement, judgeEpoch } from "./epoch.js";
@@ -18,7 +18,7 @@ export class Channel {
   /** Begins a channel with its first entry. */
   constructor(directory: Directory, first: Placed) {
     const act = actOf(first);
-    this.#state = begin(directory, { ...act, link: parseLink(first.entry) });
+    this.#state = begin(directory, { ...act, link: parseWhole(first.entry) });
   }
 
   /** What the entries say so far. */
@@ -56,7 +56,7 @@ function judge(s: State, act: Act): Change {
 function judgeLink(s: State, act: Act): Change {
   const link = parseLink(act.entry);
   checkFollows(link, s.directory.org.id, s.id, s.links);
-  const change = judgeType(s, act, link);
+  const change = judgeType(s, act, parseBody(link));
   return () => {
     change();
     s.links.push(act.hash);

@@ -58,6 +58,6 @@ function placeFirst(directory: Directory, act: Act, link: LinkOf<"channel.genesi
   return {
     directory, id, genesis: link.body, links: [act.hash], heads: [first, head], received, orgSeq: link.body.orgSeq,
     members: new Map([[hex(link.user), owner]]), devices: new Map(), covered: new Map(), epochs: [],
-    current: undefined, due: 0n, restricted: 0n, departures: [],
+    current: undefined, due: undefined, departures: [],
   };
 }

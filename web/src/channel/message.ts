@@ -3,6 +3,7 @@ import { equal, hex, zero } from "../encoding/bytes.js";
 import { signedBy } from "../chain/entry.js";
 import { parseMessageHeader, sameEpoch, type Header } from "../message/header.js";
 import { demand, found, Refusal } from "../refusal.js";
+import { isAnswered } from "./rotation.js";
 import { deviceOf, headAt, newest, remembered, type Act, type Change, type State } from "./state.js";
 
 export function judgeMessage(s: State, act: Act): Change {
@@ -20,8 +21,8 @@ export function judgeMessage(s: State, act: Act): Change {
 function checkSendable(s: State, h: Header, received: bigint): void {
   const { current } = s;
   if (!current) throw new Refusal("epoch_none", "judging a message");
-  const rotated = (s.epochs.at(-1)?.position ?? 0n) > s.due;
-  demand(rotated && current.position > s.restricted, "rotation_due", "judging a message");
+  const answered = isAnswered(s.due, s.epochs.at(-1) ?? current, current);
+  demand(answered, "rotation_due", "judging a message");
   demand(sameEpoch(h, current.n, current.link), "epoch_not_current", "judging a message");
   demand(received < current.notAfter, "epoch_expired", "judging a message");
 }

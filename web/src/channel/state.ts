@@ -6,6 +6,7 @@ import type { Body, Device, LinkOf, Type } from "../chain/link.js";
 import type { Organisation } from "../chain/org.js";
 import type { User } from "../chain/user.js";
 import { found } from "../refusal.js";
+import { newer, type Rotation } from "./rotation.js";
 
 /** The chains that are known outside the channel. */
 export interface Directory {
@@ -56,9 +57,7 @@ export interface State {
   readonly covered: Map<string, bigint>;
   readonly epochs: Epoch[];
   current: Epoch | undefined;
-  /** Position since which a rotation is due; of the newest one that restricts. */
-  due: bigint;
-  restricted: bigint;
+  due: Rotation | undefined;
   departures: bigint[];
 }
 
@@ -103,8 +102,7 @@ export function deviceOf(s: State, user: Bytes, key: Bytes, seq?: bigint): Devic
 
 /** A rotation becomes due at this position. */
 export function rotate(s: State, position: bigint, restricts: boolean): void {
-  s.due = position;
-  if (restricts) s.restricted = position;
+  s.due = newer(s.due, { position, restricts }, s.current);
 }
 
 /** Makes an epoch current if all recorders acknowledged it. A lower number never replaces a higher one. */

@@ -40,11 +40,12 @@ export function formatSecret(p: Purpose, secret: Bytes): Bytes {
   return p.type === types.archiveKey ? format(archived, { ...p, secret }) : format(numbered, { ...p, secret });
 }
 
-/** The secret in a wrap's plaintext: bad_wrap if it is no such structure, wrong_context if it is for something else. */
+/** The secret in a wrap's plaintext: bad_wrap if it is no such structure or size, wrong_context if it is for something else. */
 export function parseSecret(p: Purpose, plain: Bytes): Bytes {
   const said = readSecret(p, plain);
   const ours = said.type === p.type && equal(said.org, p.org) && equal(said.of, p.of) && said.n === p.n;
-  demand(ours && said.secret.length === secretSize, "wrong_context", "opening a wrap");
+  demand(ours, "wrong_context", "opening a wrap");
+  demand(said.secret.length === secretSize, "bad_wrap", "opening a wrap: a secret of another size");
   return said.secret;
 }
 

@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { parseEntry, parsePlaced } from "../../src/chain/entry.js";
-import { bodies, parseHeader, type Type } from "../../src/chain/link.js";
+import { kinds, parseEntry, parsePlaced } from "../../src/chain/entry.js";
+import { bodies, parseLink, type Type } from "../../src/chain/link.js";
 import { parseAcknowledgement, parseCoverage } from "../../src/channel/capture.js";
 import { hex } from "../../src/encoding/bytes.js";
 import type { Value } from "../../src/encoding/cbor.js";
@@ -30,7 +30,7 @@ export const cbor: Readers = {
   "entry of a message": whole(parseEntry),
   "placed link": whole(parsePlaced),
   "placed message": whole(parsePlaced),
-  link: whole(parseHeader),
+  link: whole((b) => parseLink({ kind: kinds.link, header: b, payload: b, signatures: [] })),
   header: whole(parseMessageHeader),
   coverage: whole(parseCoverage),
   acknowledgement: whole(parseAcknowledgement),
