@@ -103,9 +103,6 @@ func (s *story) heldBack(context.Context) error {
 	if _, err := s.people["fay"].do("retention", "plan"); refusedBy(err, "main.no_rule") != nil {
 		return refusedBy(err, "main.no_rule")
 	}
-	if err := s.quote("swaps", "receive 2s10s", "agreed"); err != nil {
-		return err
-	}
 	if err := s.expire("short-swaps", "trading/swaps"); err != nil {
 		return err
 	}
