@@ -31,7 +31,8 @@ proof: build ## show that the server does not link the code that opens an envelo
 fips: deps ## build with the certified FIPS module; tests and the main job under enforcement, in suite fips
 	@scripts/fips
 
-web: deps ## build the TypeScript reader of the formats and hold it against the test vectors
+web: ## build the TypeScript reader of the formats and hold it against the test vectors
+	@scripts/deps web
 	cd web && npm ci --no-fund --no-audit && npm test
 
 rules: build ## take each deciding rule out of the policy and see the main job stop at it

@@ -1,11 +1,12 @@
 // What this reader wraps, it unwraps, in both suites; for another purpose it does not.
 import { equal, rejects } from "node:assert/strict";
 import { test } from "node:test";
-import { hex, type Bytes } from "../src/encoding/bytes.js";
+import { Encrypter } from "age-encryption";
+import { hex, own, type Bytes } from "../src/encoding/bytes.js";
 import { Refusal } from "../src/refusal.js";
 import * as age from "../src/wrap/age.js";
 import * as fips from "../src/wrap/fips.js";
-import { types, userIdentity, type Purpose } from "../src/wrap/purpose.js";
+import { formatSecret, types, userIdentity, type Purpose } from "../src/wrap/purpose.js";
 
 const filled = (x: number): Bytes => new Uint8Array(32).fill(x);
 
@@ -30,3 +31,13 @@ for (const [name, suite] of Object.entries(suites)) {
     }
   });
 }
+
+test("an age file to two people is no wrap, though it opens", async () => {
+  const [p] = purposes;
+  const sealer = new Encrypter();
+  for (const seed of [filled(9), filled(8)]) {
+    sealer.addRecipient(new TextDecoder().decode(await age.recipientOf(seed)));
+  }
+  const file = own(await sealer.encrypt(formatSecret(p!, filled(7))));
+  await rejects(age.unwrap(filled(9), p!, file), (err) => err instanceof Refusal && err.reason === "bad_wrap");
+});
