@@ -80,15 +80,18 @@ func (s *story) expire(rule, channel string) error {
 	return err
 }
 
-// planned waits until a plan has n messages: they must be past their time,
-// covered, and under a signed checkpoint.
-func (s *story) planned(n int) (p plan, err error) {
+// planned waits until a plan has n messages and a hold keeps at least so many:
+// all must be past their time, covered, and under a signed checkpoint.
+func (s *story) planned(n, held int) (p plan, err error) {
 	err = eventually(func() error {
 		if err := s.people["rita"].ask(&p, "retention", "plan"); err != nil {
 			return err
 		}
 		if p.Messages != n {
 			return fmt.Errorf("the plan has %d messages, %d are past their time", p.Messages, n)
+		}
+		if p.Blocked < held {
+			return fmt.Errorf("a hold keeps %d messages, of at least %d", p.Blocked, held)
 		}
 		return nil
 	})
@@ -106,7 +109,7 @@ func (s *story) heldBack(context.Context) error {
 	if err := s.expire("short-swaps", "trading/swaps"); err != nil {
 		return err
 	}
-	p, err := s.planned(2)
+	p, err := s.planned(2, 0)
 	if err != nil {
 		return err
 	}
@@ -149,7 +152,7 @@ func (s *story) dispose(context.Context) error {
 			return err
 		}
 	}
-	p, err := s.planned(len(short))
+	p, err := s.planned(len(short), len(s.told))
 	if err != nil {
 		return err
 	}
@@ -165,9 +168,6 @@ func (s *story) dispose(context.Context) error {
 	}
 	if _, err := rita.do(run...); err != nil {
 		return err
-	}
-	if p.Blocked < len(s.told) {
-		return fmt.Errorf("a hold keeps %d messages, of at least %d", p.Blocked, len(s.told))
 	}
 	s.note("%d messages go, a hold keeps %d", p.Messages, p.Blocked)
 	return s.certified(rita, p.ID)
