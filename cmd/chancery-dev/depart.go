@@ -41,8 +41,12 @@ func (s *story) depart(context.Context) error {
 	if _, err := dev.do("tail", desk); refusedBy(err, "session.ended") != nil {
 		return refusedBy(err, "session.ended")
 	}
-	_, err = dev.do("login", "dev", "--password-file", dev.home+"/password")
-	return refusedBy(err, "login.refused")
+	if _, err = dev.do("login", "dev", "--password-file", dev.home+"/password"); refusedBy(err, "login.refused") != nil {
+		return refusedBy(err, "login.refused")
+	}
+	agent := dev.agent
+	dev.agent = nil // nobody asks it any more
+	return agent.stop()
 }
 
 // deskState is the desk as chancery channel show tells it.
