@@ -51,8 +51,29 @@ func demoCmd() *cobra.Command {
 	return c
 }
 
-func demo(ctx context.Context, bin, suite string, keep bool, messages int) (err error) {
-	dir, err := os.MkdirTemp("/tmp", "chancery-demo-")
+func demo(ctx context.Context, bin, suite string, keep bool, messages int) error {
+	return staged(ctx, stage{name: "demo", bin: bin, suite: suite, keep: keep}, func(s *story) error {
+		steps := chapters(messages)
+		if os.Getenv("KILL") != "" {
+			for i := range steps {
+				steps[i] = crashAfter(steps[i])
+			}
+		}
+		return s.tell(ctx, steps)
+	})
+}
+
+// stage is where a story is told.
+type stage struct {
+	name, bin, suite string
+	keep             bool         // leave the directory behind in any case
+	end              func() error // after the organisation has stopped; may be nil
+}
+
+// staged founds an organisation in a directory of its own, which stays behind if
+// what is told of it fails.
+func staged(ctx context.Context, at stage, told func(*story) error) (err error) {
+	dir, err := os.MkdirTemp("/tmp", "chancery-"+at.name+"-")
 	if err != nil {
 		return err
 	}
@@ -61,26 +82,23 @@ func demo(ctx context.Context, bin, suite string, keep bool, messages int) (err 
 		if s.organisation != nil {
 			err = errors.Join(err, s.close())
 		}
-		if keep || err != nil {
+		if at.end != nil {
+			err = errors.Join(err, at.end())
+		}
+		if at.keep || err != nil {
 			fmt.Println("left in", dir)
 			return
 		}
 		err = os.RemoveAll(dir)
 	}()
-	g, err := newGround(dir, bin, suite)
+	g, err := newGround(dir, at.bin, at.suite)
 	if err != nil {
 		return err
 	}
 	if s.organisation, err = open(ctx, g, ""); err != nil {
 		return err
 	}
-	steps := chapters(messages)
-	if os.Getenv("KILL") != "" {
-		for i := range steps {
-			steps[i] = crashAfter(steps[i])
-		}
-	}
-	return s.tell(ctx, steps)
+	return told(s)
 }
 
 // tell runs the steps in order and stops at the first that is not so.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,36 +27,16 @@ func faultsCmd() *cobra.Command {
 	return c
 }
 
-// faults founds an organisation in a directory that stays behind if it fails.
-// With an external database only what concerns that is tried.
-func faults(ctx context.Context, bin string, external bool) (err error) {
-	dir, err := os.MkdirTemp("/tmp", "chancery-faults-")
-	if err != nil {
-		return err
-	}
-	s, x := &story{started: time.Now()}, &trouble{}
-	defer func() {
-		if s.organisation != nil {
-			err = errors.Join(err, s.close())
+// faults tells what outages do. With an external database only what concerns
+// that is tried.
+func faults(ctx context.Context, bin string, external bool) error {
+	x := &trouble{}
+	return staged(ctx, stage{name: "faults", bin: bin, suite: "age", end: x.end}, func(s *story) error {
+		if external {
+			return s.tell(ctx, x.outside())
 		}
-		err = errors.Join(err, x.end())
-		if err != nil {
-			fmt.Println("left in", dir)
-			return
-		}
-		err = os.RemoveAll(dir)
-	}()
-	g, err := newGround(dir, bin, "age")
-	if err != nil {
-		return err
-	}
-	if s.organisation, err = open(ctx, g, ""); err != nil {
-		return err
-	}
-	if external {
-		return s.tell(ctx, x.outside())
-	}
-	return s.tell(ctx, x.inside())
+		return s.tell(ctx, x.inside())
+	})
 }
 
 // trouble is what was done to an organisation, and what people saw meanwhile.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -67,31 +66,9 @@ func soakCmd() *cobra.Command {
 	return c
 }
 
-// soak founds an organisation in a directory that stays behind if it fails.
-func soak(ctx context.Context, bin string, kills int) (err error) {
-	dir, err := os.MkdirTemp("/tmp", "chancery-soak-")
-	if err != nil {
-		return err
-	}
-	s := &story{started: time.Now()}
-	defer func() {
-		if s.organisation != nil {
-			err = errors.Join(err, s.close())
-		}
-		if err != nil {
-			fmt.Println("left in", dir)
-			return
-		}
-		err = os.RemoveAll(dir)
-	}()
-	g, err := newGround(dir, bin, "age")
-	if err != nil {
-		return err
-	}
-	if s.organisation, err = open(ctx, g, ""); err != nil {
-		return err
-	}
-	return s.tell(ctx, soakChapters(kills))
+// soak tells what is left after so many kills.
+func soak(ctx context.Context, bin string, kills int) error {
+	return staged(ctx, stage{name: "soak", bin: bin, suite: "age"}, func(s *story) error { return s.tell(ctx, soakChapters(kills)) })
 }
 
 func soakChapters(kills int) []step {

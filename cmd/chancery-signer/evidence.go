@@ -63,14 +63,14 @@ func judge(c *signer.Certificate) error {
 func look(in *signer.Evidence, org envelope.OrgID) (*evidence, error) {
 	out := &evidence{users: map[envelope.UserID]*chain.User{}, recorders: map[envelope.ChannelID][]envelope.KeyID{}}
 	var err error
-	if out.org, err = walk(in.Org, chain.NewOrg); err != nil {
+	if out.org, err = chain.Replay(in.Org, chain.NewOrg); err != nil {
 		return nil, fmt.Errorf("the organisation's chain: %w", err)
 	}
 	if out.org.ID() != org {
 		return nil, fmt.Errorf("the chain in evidence is of organisation %s", out.org.ID())
 	}
 	for _, links := range in.Users {
-		u, err := walk(links, func(e *envelope.Entry) (*chain.User, error) { return chain.NewUser(out.org, e) })
+		u, err := chain.Replay(links, func(e *envelope.Entry) (*chain.User, error) { return chain.NewUser(out.org, e) })
 		if err != nil {
 			return nil, fmt.Errorf("a person's chain: %w", err)
 		}
@@ -82,28 +82,6 @@ func look(in *signer.Evidence, org envelope.OrgID) (*evidence, error) {
 		}
 	}
 	return out, nil
-}
-
-// walk replays a chain from its genesis on.
-func walk[C interface{ Apply(*envelope.Entry) error }](links [][]byte, start func(*envelope.Entry) (C, error)) (c C, err error) {
-	if len(links) == 0 {
-		return c, errors.New("it is not in evidence")
-	}
-	for i, raw := range links {
-		e, err := envelope.ParseEntry(raw)
-		if err != nil {
-			return c, err
-		}
-		if i == 0 {
-			c, err = start(e)
-		} else {
-			err = c.Apply(e)
-		}
-		if err != nil {
-			return c, err
-		}
-	}
-	return c, nil
 }
 
 // channel notes who records a channel. That is part of what its id is the hash

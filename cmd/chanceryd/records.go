@@ -75,7 +75,7 @@ func (c chains) Org() *chain.Org {
 	if err != nil || len(links) == 0 {
 		return nil
 	}
-	org, err := follow(links, chain.NewOrg)
+	org, err := chain.Replay(links, chain.NewOrg)
 	if err != nil {
 		return nil
 	}
@@ -91,25 +91,6 @@ func (c chains) User(id envelope.UserID) (*chain.User, bool) {
 	if err != nil || len(links) == 0 || org == nil {
 		return nil, false
 	}
-	u, err := follow(links, func(e *envelope.Entry) (*chain.User, error) { return chain.NewUser(org, e) })
+	u, err := chain.Replay(links, func(e *envelope.Entry) (*chain.User, error) { return chain.NewUser(org, e) })
 	return u, err == nil
-}
-
-// follow verifies a chain from its genesis.
-func follow[T interface{ Apply(*envelope.Entry) error }](links [][]byte, start func(*envelope.Entry) (T, error)) (c T, err error) {
-	for i, raw := range links {
-		e, err := envelope.ParseEntry(raw)
-		if err != nil {
-			return c, err
-		}
-		if i == 0 {
-			c, err = start(e)
-		} else {
-			err = c.Apply(e)
-		}
-		if err != nil {
-			return c, err
-		}
-	}
-	return c, nil
 }
