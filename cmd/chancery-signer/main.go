@@ -122,13 +122,13 @@ func initState(dir, name string, suite envelope.Suite, org string) (sign.KeyID, 
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return sign.KeyID{}, err
 	}
-	if err := key.Save(filepath.Join(dir, keyFile)); err != nil {
-		return sign.KeyID{}, err
-	}
-	if !own.IsZero() {
+	if !own.IsZero() { // before the key: with a key alone it would serve the first that asks
 		if err := (&state{dir: dir}).pin(own); err != nil {
 			return sign.KeyID{}, err
 		}
+	}
+	if err := key.Save(filepath.Join(dir, keyFile)); err != nil {
+		return sign.KeyID{}, err
 	}
 	raw, err := json.Marshal(card{1, envelope.RoleSigner, name, key.Public()})
 	if err != nil {

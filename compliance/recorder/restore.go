@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 
 	"chancery/crypto/envelope"
@@ -27,18 +28,21 @@ func (f *follower) restored(ctx context.Context) (bool, error) {
 	if err != nil || fork == 0 || fork == f.position() {
 		return false, err
 	}
-	since, err := f.excuse(ctx, fork)
-	if err != nil || len(since) == 0 {
+	last, err := f.excuse(ctx, fork)
+	if err != nil || last == 0 {
 		return false, err
 	}
 	then := &follower{Recorder: f.Recorder, id: f.id, entries: f.entries, openings: f.openings}
 	if err := then.replayTo(fork); err != nil {
 		return false, err
 	}
-	for _, p := range since {
-		if err := then.apply(ctx, p); err != nil {
-			return false, err
-		}
+	judged := fork
+	err = f.shown(ctx, fork, func(p *envelope.Placed) (bool, error) {
+		judged = p.Position
+		return judged == last, then.apply(ctx, p)
+	})
+	if err != nil || judged != last {
+		return false, err
 	}
 	lost := f.position()
 	if err := f.goBack(fork); err != nil {
@@ -48,27 +52,86 @@ func (f *follower) restored(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// excuse gives the server's entries after a position up to a restore link that
-// covers all that is kept; none when there is no such link. One that is kept at
-// that very place was for another loss.
-func (f *follower) excuse(ctx context.Context, fork uint64) (since []*envelope.Placed, err error) {
-	for after := fork; ; {
+// excuse finds, after a position, the restore link that covers all that is kept;
+// 0 when there is none. One that was taken before was for another loss.
+func (f *follower) excuse(ctx context.Context, fork uint64) (last uint64, err error) {
+	taken, err := f.taken()
+	if err != nil {
+		return 0, err
+	}
+	err = f.shown(ctx, fork, func(p *envelope.Placed) (bool, error) {
+		b, ok := restoreOf(p)
+		if !ok || b.OldPosition < f.position() || slices.Contains(taken, p.Hash()) {
+			return false, nil
+		}
+		if own, err := f.at(p.Position); err == nil && own.Hash() == p.Hash() {
+			return false, nil
+		}
+		last = p.Position
+		return true, nil
+	})
+	return last, err
+}
+
+// shown has do see what the server shows after a position, entry by entry, until
+// it has seen enough. Nothing is kept: how much there is, the server decides.
+func (f *follower) shown(ctx context.Context, after uint64, do func(*envelope.Placed) (enough bool, err error)) error {
+	for {
 		page, err := f.Server.Entries(ctx, f.id, after)
 		if err != nil || len(page.Entries) == 0 {
-			return nil, err
+			return err
 		}
 		for _, p := range page.Entries {
-			since, after = append(since, p), p.Position
-			b, ok := restoreOf(p)
-			if !ok || b.OldPosition < f.position() {
-				continue
+			if p.Position != after+1 {
+				return alarm(RolledBack, "entry %d is shown after %d", p.Position, after)
 			}
-			if own, err := f.at(p.Position); err == nil && own.Hash() == p.Hash() {
-				continue
+			after = p.Position
+			if enough, err := do(p); enough || err != nil {
+				return err
 			}
-			return since, nil
 		}
 	}
+}
+
+func (f *follower) takenFile() string { return filepath.Join(f.dir, "restored") }
+
+// taken are the hashes of restore links in histories that were left.
+func (f *follower) taken() (links []envelope.Hash, err error) {
+	b, err := os.ReadFile(f.takenFile())
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil && len(b)%len(envelope.Hash{}) != 0 {
+		err = fmt.Errorf("%w: %d bytes of restore links", errDamaged, len(b))
+	}
+	for part := range slices.Chunk(b, len(envelope.Hash{})) {
+		links = append(links, envelope.Hash(part))
+	}
+	return links, err
+}
+
+// leave remembers the restore links after a position, which is about to be cut:
+// the server may show that history again, and they were for earlier losses.
+func (f *follower) leave(position uint64) error {
+	taken, err := f.taken()
+	if err != nil {
+		return err
+	}
+	before := len(taken)
+	err = f.walk(position+1, f.position(), func(p *envelope.Placed) error {
+		if _, ok := restoreOf(p); ok && !slices.Contains(taken, p.Hash()) {
+			taken = append(taken, p.Hash())
+		}
+		return nil
+	})
+	if err != nil || len(taken) == before {
+		return err
+	}
+	var b []byte
+	for _, h := range taken {
+		b = append(b, h[:]...)
+	}
+	return writeFile(f.takenFile(), b)
 }
 
 func restoreOf(p *envelope.Placed) (*envelope.RestoreBody, bool) {
@@ -114,6 +177,9 @@ func (f *follower) theirs(ctx context.Context, position uint64) (*envelope.Place
 // goBack sets aside everything after a position and rebuilds the state there.
 // Openings go first: there are never more of them than entries.
 func (f *follower) goBack(position uint64) error {
+	if err := f.leave(position); err != nil {
+		return err
+	}
 	aside := filepath.Join(f.dir, "lost", fmt.Sprintf("%d-%d", position+1, f.position()))
 	err := errors.Join(
 		f.openings.SetAside(position, filepath.Join(aside, "openings")),

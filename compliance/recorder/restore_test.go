@@ -285,6 +285,48 @@ func TestAttackRestoreLinkTwice(t *testing.T) {
 	}
 }
 
+// A link that was taken in a history that was left, by the root's word again,
+// excuses no return to it.
+func TestAttackLeftHistoryShownAgain(t *testing.T) {
+	t.Parallel()
+	w, d, ann, _ := recorded(t)
+	w.now = w.now.Add(3 * time.Second)
+	d.settled()
+	survives := w.channel.Position
+	for range 9 {
+		w.say(ann, "lost")
+	}
+	d.settled()
+	at, head := w.goBack(survives)
+	w.restore(w.root, at, head)
+	w.now = w.now.Add(time.Minute)
+	d.want(d.follow(), Restored)
+	w.rotate(ann, envelope.CauseRestore)
+	d.settled()
+	for range 3 {
+		w.say(ann, "here first")
+	}
+	d.settled()
+	left := slices.Clone(w.placed)
+
+	at, head = w.goBack(survives)
+	w.restore(w.root, at, head)
+	w.now = w.now.Add(time.Minute)
+	d.want(d.follow(), Restored)
+	w.rotate(ann, envelope.CauseRestore)
+	d.settled()
+	kept := d.Standings()[0].Position
+
+	w.placed = left
+	w.now = w.now.Add(time.Minute)
+	if got := d.follow(); got != RolledBack && got != EntryRefused {
+		t.Errorf("a history that was left: %q", got)
+	}
+	if got := d.Standings()[0].Position; got != kept {
+		t.Errorf("went from %d to %d under an old link", kept, got)
+	}
+}
+
 // People who had nothing to lose may have gone on before the root signed.
 func TestRestoreAfterOthersWentOn(t *testing.T) {
 	t.Parallel()

@@ -58,8 +58,18 @@ func (c *Channel) restore(ctx context.Context, why error) error {
 		c.id, b.NewPosition+1, b.OldPosition, b.Reason))
 	c.chain, c.cover, c.seen, c.keys = walk.chain, walk.cover, walk.seen, walk.keys
 	c.outbox.forgive(b)
-	c.outbox.Highest, c.outbox.Restored = walk.outbox.Highest, walk.outbox.Restored
+	c.outbox.Highest = walk.outbox.Highest
+	// Those of a history that was left are kept: the server may show it again.
+	for _, l := range walk.outbox.Restored {
+		if !slices.Contains(c.outbox.Restored, l) {
+			c.outbox.Restored = append(c.outbox.Restored, l)
+		}
+	}
 	clear(c.heads)
+	// The snapshot first: on a crash in between, the same link is found again.
+	if err := c.snapshot(); err != nil {
+		return err
+	}
 	return c.outbox.save(c.s.Ring, c.id)
 }
 
@@ -82,6 +92,9 @@ func (c *Channel) excuse(ctx context.Context, position uint64) (found *envelope.
 			p, err := envelope.ParsePlaced(raw)
 			if err != nil {
 				return nil, 0, err
+			}
+			if p.Position <= after {
+				return nil, 0, fmt.Errorf("looking for a restore link: %w: entry %d after %d", ErrRollback, p.Position, after)
 			}
 			after = p.Position
 			b := restoreOf(&p.Entry)

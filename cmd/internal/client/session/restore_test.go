@@ -126,3 +126,80 @@ func TestAttack55OtherPastUnderRestoreLink(t *testing.T) {
 		t.Errorf("another past under a restore link: %v", err)
 	}
 }
+
+// A crash after a restore link was taken leaves a device that goes on.
+func TestAttack55CrashAfterRestoreLink(t *testing.T) {
+	h := newHonest(t)
+	alice := h.join()
+	c := channel(t, alice)
+	kept := post(t, c, "kept")
+	for range 9 {
+		post(t, c, "lost")
+	}
+	c = alice.see(t, c.ID())
+	old := top(c)
+	h.restart(alice, true)
+	h.truncate(c.ID(), kept.Position)
+	h.restore(t, alice, c.ID(), old)
+	c = alice.see(t, c.ID())
+	h.restart(alice, false)
+	if _, err := alice.Channel(context.Background(), c.ID()); err != nil {
+		t.Errorf("a device that stopped right after it took a restore link: %v", err)
+	}
+}
+
+// A device that was started anew still knows what survived.
+func TestAttack55OtherPastAfterRestart(t *testing.T) {
+	h := newHonest(t)
+	alice := h.join()
+	c := channel(t, alice)
+	first := post(t, c, "first")
+	post(t, c, "second")
+	post(t, c, "third")
+	c = alice.see(t, c.ID())
+	old := top(c)
+	h.restart(alice, true)
+	past := h.channels[c.ID()].placed[first.Position-1:]
+	h.truncate(c.ID(), first.Position)
+	again := h.at(h.channels[c.ID()].chain.Top, first.Position+1, &past[1].Entry, past[1].Salt)
+	again.Received++
+	again.Head = envelope.NextHead(h.channels[c.ID()].chain.Top, again.Position, again.Received, again.Hash())
+	h.channels[c.ID()].placed = append(h.channels[c.ID()].placed, *again)
+	h.truncate(c.ID(), again.Position)
+	h.now = h.now.Add(time.Second)
+	h.restore(t, alice, c.ID(), old)
+	if _, err := alice.Channel(context.Background(), c.ID()); !errors.Is(err, ErrRollback) {
+		t.Errorf("another past, seen after a restart: %v", err)
+	}
+}
+
+// A link that was taken in a history that was left excuses no return to it.
+func TestAttack55LeftHistoryShownAgain(t *testing.T) {
+	h := newHonest(t)
+	alice := h.join()
+	c := channel(t, alice)
+	kept := post(t, c, "kept")
+	for range 30 {
+		post(t, c, "lost")
+	}
+	c = alice.see(t, c.ID())
+	old := top(c)
+	h.truncate(c.ID(), kept.Position)
+	h.restore(t, alice, c.ID(), old)
+	c = alice.see(t, c.ID())
+	post(t, c, "A")
+	c = alice.see(t, c.ID())
+	old2 := top(c)
+	histA := append([]envelope.Placed(nil), h.channels[c.ID()].placed...)
+	h.truncate(c.ID(), kept.Position)
+	h.now = h.now.Add(time.Second)
+	h.restore(t, alice, c.ID(), old2)
+	c = alice.see(t, c.ID())
+	post(t, c, "B")
+	c = alice.see(t, c.ID())
+	h.channels[c.ID()].placed = histA
+	h.truncate(c.ID(), histA[len(histA)-1].Position)
+	if _, err := alice.Channel(context.Background(), c.ID()); !errors.Is(err, ErrRollback) {
+		t.Errorf("a history that a later restore link ended, with its own link: %v", err)
+	}
+}

@@ -2,11 +2,14 @@ package session
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"chancery/cmd/internal/client"
 	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
+	"chancery/crypto/keyring"
 )
 
 // snapshot is what a device remembers of a channel it has followed, so that it
@@ -20,18 +23,26 @@ type snapshot struct {
 	Covered  map[envelope.KeyID]uint64        `json:"covered"`
 	Leaves   []leaf                           `json:"leaves"`
 	From     uint64                           `json:"from"`
+	Heads    []envelope.Hash                  `json:"heads,omitempty"` // the newest, the last of them Head
 }
 
 func snapshotName(id envelope.ChannelID) string { return "channel." + id.String() }
 
 func (c *Channel) snapshot() error {
-	if c.chain == nil || c.cover.broken != nil {
-		return nil // start again from the genesis, and find the fault again
+	if c.chain == nil {
+		return nil
+	}
+	if c.cover.broken != nil { // start again from the genesis, and find the fault again
+		err := c.s.Ring.Delete(snapshotName(c.id))
+		if errors.Is(err, keyring.ErrNotFound) {
+			return nil
+		}
+		return err
 	}
 	snap := snapshot{
 		Position: c.chain.Position, Head: c.chain.Top, Received: c.chain.Received, Messages: c.chain.Messages,
 		Counters: map[envelope.KeyID]chain.Counter{}, Covered: map[envelope.KeyID]uint64{},
-		Leaves: c.cover.leaves, From: c.cover.from,
+		Leaves: c.cover.leaves, From: c.cover.from, Heads: c.newestHeads(),
 	}
 	for d := range c.seen {
 		snap.Counters[d] = c.chain.Counter(d)
@@ -40,6 +51,19 @@ func (c *Channel) snapshot() error {
 		snap.Covered[r] = c.chain.Covered(r)
 	}
 	return save(c.s.Ring, snapshotName(c.id), &snap)
+}
+
+// newestHeads are those that this device knows without a gap, the last one last.
+func (c *Channel) newestHeads() (heads []envelope.Hash) {
+	for at := c.chain.Position; at > 0 && len(heads) < chain.SeenWindow; at-- {
+		head, known := c.chain.HeadAt(at)
+		if !known {
+			break
+		}
+		heads = append(heads, head)
+	}
+	slices.Reverse(heads)
+	return heads
 }
 
 // resume goes on where the last run ended: it verifies all links from the
@@ -54,6 +78,11 @@ func (c *Channel) resume(ctx context.Context) error {
 		return fmt.Errorf("channel %s: reading links: %w", c.id, err)
 	}
 	c.chain.StartAt(snap.Position, snap.Head, snap.Received)
+	if len(snap.Heads) > 0 {
+		if err := c.chain.Remember(snap.Heads); err != nil {
+			return err
+		}
+	}
 	c.chain.Know(snap.Counters, snap.Covered)
 	c.chain.Messages = snap.Messages
 	c.cover = cover{from: snap.From, leaves: snap.Leaves}
