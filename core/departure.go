@@ -80,6 +80,7 @@ func (s *Service) departAll(ctx context.Context) {
 const (
 	waitsForKey     = "second_key"             // for a person with another removal key
 	waitsForListing = "removal_key_not_listed" // for the organisation's root
+	waitsForChannel = "channel_unreadable"     // for the operator, who finds why in the log
 	waitsForSync    = "channel_is_behind"      // for a member's client to tell the channel of the listing
 )
 
@@ -93,6 +94,7 @@ func (s *Service) janitor() identity.Principal {
 // depart ends one membership, or says what that waits for.
 func (s *Service) depart(ctx context.Context, d *Departure) (why string, err error) {
 	x := s.rooms.get(d.Channel)
+	var refused error
 	for range tries {
 		next, err := s.nextStep(ctx, x, d.Account.Chain)
 		if errors.Is(err, errDeparted) {
@@ -105,8 +107,9 @@ func (s *Service) depart(ctx context.Context, d *Departure) (why string, err err
 		if err != nil && KindOf(err) != Conflict {
 			return "", err
 		}
+		refused = err // moved on, perhaps; a sync before the removal is none
 	}
-	return "", conflict("member.depart", "channel.busy", "the channel's chain moved on each time")
+	return "", errors.Join(conflict("member.depart", "channel.busy", "the channel's chain moved on each time"), refused)
 }
 
 var errDeparted = errors.New("not a member any more")
@@ -214,17 +217,19 @@ func (s *Service) Departures(ctx context.Context, p identity.Principal) (wire.De
 	}
 	out := wire.Departures{Departures: []wire.Departure{}}
 	for i := range all {
+		if len(out.Departures) == maxDepartures {
+			break
+		}
 		d := &all[i]
 		next, err := s.nextStep(ctx, s.rooms.get(d.Channel), d.Account.Chain)
 		if errors.Is(err, errDeparted) {
 			continue
 		}
-		if err != nil {
-			return wire.Departures{}, internal(op, err)
+		if err != nil { // which must not hide the others
+			s.Log.ErrorContext(ctx, "reading a channel for a departure failed", "channel", d.Channel.ID, "err", err)
+			next.waits = waitsForChannel
 		}
-		if len(out.Departures) < maxDepartures {
-			out.Departures = append(out.Departures, viewDeparture(d, next))
-		}
+		out.Departures = append(out.Departures, viewDeparture(d, next))
 	}
 	return out, nil
 }

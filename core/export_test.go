@@ -65,3 +65,10 @@ func (deaf) EndSessions([]identity.SessionID)             {}
 
 // LookRound begins one round of questions to the directories.
 func LookRound(s *Service, ctx context.Context) { s.lookRound(ctx) }
+
+// Absent is how many people a directory did not know when last asked.
+func Absent(s *Service) int {
+	s.vigil.mu.Lock()
+	defer s.vigil.mu.Unlock()
+	return len(s.vigil.absent)
+}

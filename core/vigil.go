@@ -18,11 +18,22 @@ type vigil struct {
 	suspects chan suspicion
 
 	mu     sync.Mutex
-	absent map[identity.UserID]Acquaintance // not found when last looked for
+	absent map[identity.UserID]absence // not found when last looked for
 
 	unsure atomic.Int64 // directories whose last round could not be relied on
 	fused  atomic.Int64 // people whom the fuse kept from being disabled in the last round
 }
+
+// absence is of someone whom a directory did not know.
+type absence struct {
+	Acquaintance
+	since time.Time
+}
+
+// goneFor is how long a directory must not know somebody who is gone: longer
+// than they are out of sight while they are moved, or a replica lags. Who guesses
+// at their password meanwhile must not make it shorter.
+const goneFor = 30 * time.Second
 
 // suspicion is a name that a directory has just refused.
 type suspicion struct {
@@ -31,7 +42,7 @@ type suspicion struct {
 }
 
 func newVigil() *vigil {
-	return &vigil{suspects: make(chan suspicion, 64), absent: map[identity.UserID]Acquaintance{}}
+	return &vigil{suspects: make(chan suspicion, 64), absent: map[identity.UserID]absence{}}
 }
 
 // suspect has someone whose sign-in was refused looked up soon. It must cost
@@ -115,7 +126,7 @@ func (v *vigil) withAbsent(connector string, people []Acquaintance) []Acquaintan
 	}
 	for id, a := range v.absent {
 		if !have[id] && a.External.Connector == connector {
-			people = append(people, a)
+			people = append(people, a.Acquaintance)
 		}
 	}
 	return people
@@ -168,7 +179,7 @@ func (s *Service) look(ctx context.Context, c identity.PasswordConnector, people
 	left := f.disabled
 	if len(f.gone) > 0 && f.failed == nil {
 		if len(f.known)+len(f.disabled) > 0 || s.knowsAnybody(ctx, c) {
-			left = append(left, s.vigil.goneAgain(f.gone)...)
+			left = append(left, s.vigil.goneAgain(f.gone, s.Now())...)
 		} else {
 			f.failed = fmt.Errorf("the directory knows none of %d people, nor anyone else: nobody is disabled", len(f.gone))
 		}
@@ -195,15 +206,18 @@ func (v *vigil) found(people []Acquaintance) {
 	}
 }
 
-// goneAgain notes who is gone, and gives those who were before.
-func (v *vigil) goneAgain(people []Acquaintance) (again []Acquaintance) {
+// goneAgain notes who is gone, and gives those who have been for long enough.
+func (v *vigil) goneAgain(people []Acquaintance, now time.Time) (again []Acquaintance) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, a := range people {
-		if _, before := v.absent[a.Account]; before {
+		first, before := v.absent[a.Account]
+		switch {
+		case !before:
+			v.absent[a.Account] = absence{a, now}
+		case now.Sub(first.since) >= goneFor:
 			again = append(again, a)
 		}
-		v.absent[a.Account] = a
 	}
 	return again
 }
@@ -225,9 +239,12 @@ func (s *Service) endByDirectory(ctx context.Context, left []Acquaintance) (kept
 		return len(left), fmt.Errorf("the directory lets %d people go after %d in a day, more than %d: nobody is disabled; look at it, then chancery people disable", len(left), lately, limit)
 	}
 	for _, a := range left {
-		err = errors.Join(err, s.endOne(ctx, a))
+		if failed := s.endOne(ctx, a); failed != nil {
+			err = errors.Join(err, failed)
+			continue
+		}
+		s.vigil.found([]Acquaintance{a}) // nothing more to look for
 	}
-	s.vigil.found(left) // nothing more to look for
 	return 0, err
 }
 

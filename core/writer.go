@@ -140,7 +140,7 @@ func (w *writers) save(ctx context.Context, batch []*pending) {
 // How long a batch waits for a database that went away: longer than a restart
 // of it takes, shorter than a client's patience.
 const (
-	readBacks     = 30
+	readBackFor   = 5 * time.Second
 	readBackPause = 100 * time.Millisecond
 )
 
@@ -149,8 +149,9 @@ const (
 // stands whole or not at all, so its first entry tells.
 func (w *writers) readBack(ctx context.Context, drafts []*Draft, err error) error {
 	first := drafts[0]
-	for range readBacks {
-		time.Sleep(readBackPause)
+	ctx, cancel := context.WithTimeout(ctx, readBackFor)
+	defer cancel()
+	for ; ctx.Err() == nil; time.Sleep(readBackPause) {
 		kept, found, lost := w.store.Entry(ctx, first.Channel, first.Placed.Position)
 		switch {
 		case lost != nil:
@@ -160,7 +161,8 @@ func (w *writers) readBack(ctx context.Context, drafts []*Draft, err error) erro
 		case found:
 			return ErrTaken
 		}
-		if err = w.store.Append(ctx, drafts); !away(err) {
+		// A commit that was still under way may come in between: look again then.
+		if err = w.store.Append(ctx, drafts); !away(err) && !errors.Is(err, ErrTaken) {
 			return err
 		}
 	}
