@@ -44,7 +44,7 @@ func Apply(ctx context.Context, url string) error {
 	return nil
 }
 
-// ErrOutdated reports a database that is not at this binary's migration.
+// ErrOutdated reports a database that has not reached this binary's migration.
 var ErrOutdated = errors.New("the schema is not this version's")
 
 // Check looks whether the database at url is at the newest migration, and changes nothing. It fails with ErrOutdated when
@@ -57,6 +57,9 @@ func Check(ctx context.Context, url string) error {
 	have, err := applied(ctx, url)
 	if err != nil {
 		return fmt.Errorf("checking migrations: %w", err)
+	}
+	if have > want {
+		return fmt.Errorf("the schema is at %d, newer than this version's %d: start the version that ran last", have, want)
 	}
 	if have != want {
 		return fmt.Errorf("%w: it is at %d, this version wants %d", ErrOutdated, have, want)

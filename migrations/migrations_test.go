@@ -101,6 +101,11 @@ func TestCheck(t *testing.T) {
 	if made := column(t, empty, "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"); len(made) > 0 {
 		t.Errorf("looking made %v", made)
 	}
+	newer := postgrestest.URL(t)
+	column(t, newer, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (1000, true) RETURNING 'done'")
+	if err := migrations.Check(t.Context(), newer); err == nil || errors.Is(err, migrations.ErrOutdated) {
+		t.Errorf("a database of a newer version: %v", err)
+	}
 }
 
 func TestApplyUnreachable(t *testing.T) {

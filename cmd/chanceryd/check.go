@@ -247,8 +247,12 @@ func (s *server) checkRoot(context.Context) finding {
 	return passed("no private key but the receipt and the removal key in %s", s.config.State)
 }
 
-// holdsKey recognises a key file of crypto/sign by its first line.
+// holdsKey recognises a key file of crypto/sign by its first line, whatever its
+// algorithm, and a keyring, as the root's is, by its one clear file.
 func holdsKey(path string) bool {
+	if filepath.Base(path) == "keyring.json" {
+		return true
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return false
@@ -256,5 +260,6 @@ func holdsKey(path string) bool {
 	defer f.Close()
 	head := make([]byte, 64)
 	n, _ := f.Read(head)
-	return strings.HasPrefix(string(head[:n]), "chancery/v1/ed25519-private-key")
+	line, _, _ := strings.Cut(string(head[:n]), "\n")
+	return strings.HasPrefix(line, "chancery/v1/") && strings.HasSuffix(line, "-private-key")
 }

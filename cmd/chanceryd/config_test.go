@@ -161,10 +161,21 @@ func TestDoctorFindsAStrayKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(c.Files.Dir, "root.key"), raw, 0o600); err != nil {
-		t.Fatal(err)
+	stray := map[string]string{
+		"root.key":     string(raw),
+		"p384.key":     "chancery/v1/ecdsa-p384-private-key\nAA==\n",
+		"keyring.json": "{}", // what a keyring, as the root's is, has in the clear
 	}
-	if f := s.checkRoot(t.Context()); f.Status != fail {
-		t.Errorf("a stray key: %+v", f)
+	for name, text := range stray {
+		path := filepath.Join(c.Files.Dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if f := s.checkRoot(t.Context()); f.Status != fail {
+			t.Errorf("a stray %s: %+v", name, f)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

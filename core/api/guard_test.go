@@ -178,7 +178,7 @@ func TestUnboundedRoutesCantStart(t *testing.T) {
 					t.Errorf("%s: it was registered", name)
 				}
 			}()
-			r.check()
+			(&table{routes: map[string]route{}}).declare(r)
 		}()
 	}
 }
