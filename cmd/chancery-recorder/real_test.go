@@ -108,7 +108,7 @@ func (d *desk) serve(t *testing.T) (stop func()) {
 // until follows the channel until ok.
 func (d *desk) until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		list, err := d.Entries(t.Context(), d.ann.P, d.ID, d.State.Position, 100, core.AllEntries)
 		d.Must(err)
 		for _, raw := range list.Entries {
@@ -150,18 +150,15 @@ func TestRecordOnRealServer(t *testing.T) {
 	// wakes it long before it would look by itself.
 	d.Place(d.ann, d.Seal(d.ann, "written while it was away"))
 	said := d.State.Position
-	d.args = append(d.args, "--poll", "15s")
+	d.args = append(d.args, "--poll", "2m")
 	defer d.serve(t)()
 	d.until(t, "coverage after a restart", func() bool { return d.State.Covered(recorder) >= said })
-	time.Sleep(time.Second) // until it has subscribed
 	d.Place(d.ann, d.Seal(d.ann, "announced"))
 	said = d.State.Position
-	d.announce(t, said)
-	began := time.Now()
-	d.until(t, "coverage of what was announced", func() bool { return d.State.Covered(recorder) >= said })
-	if took := time.Since(began); took > 8*time.Second {
-		t.Errorf("woken after %s", took)
-	}
+	d.until(t, "coverage of what was announced", func() bool {
+		d.announce(t, said) // again and again: nobody tells when it has subscribed
+		return d.State.Covered(recorder) >= said
+	})
 }
 
 // announce tells those who listen of an entry, as the server's writer does.

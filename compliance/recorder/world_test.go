@@ -469,7 +469,7 @@ func testContext(t *testing.T) (context.Context, context.CancelFunc) {
 
 func (w *world) waitFor(what string, ok func() bool) {
 	w.t.Helper()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		w.mu.Lock()
 		done := ok()
 		w.mu.Unlock()

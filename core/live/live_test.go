@@ -125,7 +125,7 @@ func (c *client) subscribe(id envelope.ChannelID, after uint64) {
 
 // next reads one frame: its kind and the position that it speaks of.
 func (c *client) next() (kind uint8, position uint64, err error) {
-	_ = c.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = c.conn.SetReadDeadline(time.Now().Add(30 * time.Second))
 	_, b, err := c.conn.ReadMessage()
 	if err != nil {
 		return 0, 0, err

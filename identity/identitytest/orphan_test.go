@@ -41,7 +41,7 @@ func TestSlapdDiesWithItsParent(t *testing.T) {
 		t.Error(err)
 	}
 	parent.Wait()
-	for end := time.Now().Add(3 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		conn, err := net.Dial("tcp", addr)
 		if err != nil {
 			return

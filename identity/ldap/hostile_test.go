@@ -90,7 +90,7 @@ func TestHangingDirectoryIsBounded(t *testing.T) {
 	conf := hostileConfig(startHostile(t, cfg), caFile)
 	conf.PoolSize, conf.Limit = 1, 1500*time.Millisecond
 	c := newConnector(t, conf)
-	within(t, 4*time.Second, func() {
+	within(t, 10*time.Second, func() { // one after the other they need twelve
 		var all sync.WaitGroup
 		for range 8 {
 			all.Go(func() {

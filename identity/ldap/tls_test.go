@@ -67,14 +67,14 @@ func TestDirectoryDown(t *testing.T) {
 	cfg := configFor(shared)
 	cfg.Servers = []string{"ldaps://" + deadAddr(t)}
 	c := newConnector(t, cfg)
-	within(t, time.Second, func() {
+	within(t, 4*time.Second, func() {
 		if _, err := c.Authenticate(t.Context(), "alice", alicePassword); !errors.Is(err, identity.ErrUnavailable) {
 			t.Errorf("refused connection: %v", err)
 		}
 	})
 	cfg.Servers, cfg.DialTimeout = []string{"ldaps://" + silentAddr(t)}, 300*time.Millisecond
 	c = newConnector(t, cfg)
-	within(t, 2*time.Second, func() {
+	within(t, 4*time.Second, func() {
 		if _, err := c.Authenticate(t.Context(), "alice", alicePassword); !errors.Is(err, identity.ErrUnavailable) {
 			t.Errorf("silent server: %v", err)
 		}
@@ -90,7 +90,7 @@ func TestFailover(t *testing.T) {
 				cfg := configFor(shared)
 				cfg.Servers = []string{scheme + first, shared.LDAPS}
 				c := newConnector(t, cfg)
-				within(t, 2*time.Second, func() {
+				within(t, 4*time.Second, func() {
 					if _, err := c.Authenticate(t.Context(), "alice", alicePassword); err != nil {
 						t.Error(err)
 					}
