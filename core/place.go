@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"chancery/core/wire"
@@ -26,7 +25,8 @@ type placing struct {
 	ack    *envelope.Acknowledgement
 	cover  *envelope.Coverage
 
-	draft *Draft
+	draft   *Draft
+	refused *Error // that was queued instead of the draft
 }
 
 // Place takes one entry into a channel and answers with a signed receipt. The
@@ -87,6 +87,8 @@ func (x *placing) commit(ctx context.Context) ([]byte, error) {
 			}
 		}
 		switch {
+		case err == nil && x.refused != nil:
+			return nil, x.refused
 		case err == nil:
 			return x.s.receipt(x.room.row.ID, x.draft)
 		case errors.Is(err, ErrTaken) || errors.Is(err, errSuperseded):
@@ -126,20 +128,30 @@ func (x *placing) queue(ctx context.Context) (chan error, error) {
 	if x.answered() {
 		return nil, ErrTaken
 	}
+	x.refused = nil
 	received := max(x.s.Now().UnixMicro(), r.state.Received)
 	if err := r.state.Judge(x.entry, received); err != nil {
-		return nil, x.refuse(ctx, err)
+		return x.refuse(err)
 	}
 	if err := x.complete(place(r.state.Top, r.state.Position+1, received, x.entry)); err != nil {
 		return nil, err
 	}
-	p := &pending{draft: x.draft, room: r, life: r.lives, done: make(chan error, 1)}
-	if err := x.s.writer.put(p); err != nil {
-		return nil, &Error{Op: op, Kind: Limited, Code: "server.busy", Public: "the server is busy; send the entry again in a moment", Err: err}
+	done, err := x.put(&pending{draft: x.draft})
+	if err != nil {
+		return nil, err
 	}
 	if err := r.state.Apply(&x.draft.Placed); err != nil {
 		r.state = nil
 		return nil, internal(op, fmt.Errorf("judged an entry that does not apply: %w", err))
+	}
+	return done, nil
+}
+
+// put queues what follows from the room's state. The caller holds the room.
+func (x *placing) put(p *pending) (chan error, error) {
+	p.room, p.life, p.done = x.room, x.room.lives, make(chan error, 1)
+	if err := x.s.writer.put(p); err != nil {
+		return nil, &Error{Op: "entry.place", Kind: Limited, Code: "server.busy", Public: "the server is busy; send the entry again in a moment", Err: err}
 	}
 	return p.done, nil
 }
@@ -161,62 +173,6 @@ func (x *placing) complete(at envelope.Placed) error {
 	}
 	d.SealedSalt = sealed
 	return nil
-}
-
-// final are the reasons after which this very entry can never stand, whatever
-// happens later. Anything else is "not now".
-var final = []chain.Reason{chain.EpochNotCurrent, chain.EpochExpired, chain.RotationDue, chain.SeenBad}
-
-// passed tells whether the message's epoch has been left behind. One that is
-// placed and waits for its acknowledgement may still become current.
-func (x *placing) passed() bool {
-	newest, ok := x.room.state.Newest()
-	current, open := x.room.state.Current()
-	return ok && open && (x.header.Epoch < newest.N || x.header.Epoch == current.N)
-}
-
-// refuse answers an entry that the validator does not take. A message in its
-// turn whose moment has passed is refused for good: its number is consumed
-// first, then the refusal is signed and told. It returns ErrTaken when another
-// server answered first, or knows more of the channel than this room.
-func (x *placing) refuse(ctx context.Context, cause error) error {
-	reason := chain.ReasonOf(cause)
-	e := &Error{Op: "entry.place", Kind: Conflict, Code: string(reason), Public: cause.Error(), Err: cause}
-	switch {
-	case x.header == nil:
-		return e
-	case !slices.Contains(final, reason) || !x.passed() || !x.inTurn():
-		return e
-	}
-	refusal := envelope.Refusal{
-		Version: envelope.Version, Org: x.header.Org, Channel: x.header.Channel, Device: x.header.Device,
-		DeviceSeq: x.header.DeviceSeq, Entry: x.entry.Hash(), Code: string(reason), Time: x.s.Now().UnixMicro(),
-	}
-	statement, err := x.s.statement(envelope.LabelRefusal, &refusal)
-	if err != nil {
-		return internal(e.Op, err)
-	}
-	told := x.draft.Event.at(x.room.row.Number, 0).denied(string(reason))
-	// Not on the request's context: once the number is consumed, this room must
-	// know it. Of an outcome that is not known it forgets all it assumed.
-	err = x.s.Store.AddRefusal(context.WithoutCancel(ctx), told, x.room.row.Number, x.room.state.Position, refusal, statement)
-	if err != nil {
-		x.room.state = nil
-		if errors.Is(err, ErrTaken) {
-			return ErrTaken
-		}
-		return unavailable(e.Op, "the refusal could not be kept; send the same entry again", err)
-	}
-	x.room.refused[counterKey{refusal.Device, refusal.DeviceSeq}] = struct{}{}
-	e.Kind, e.Refusal = Stale, statement
-	return e
-}
-
-// inTurn tells whether the message is its device's next one, so that refusing
-// it can't overtake one that is still on its way.
-func (x *placing) inTurn() bool {
-	last := x.room.state.Counter(x.header.Device)
-	return x.header.DeviceSeq == last.Seq+1+uint64(len(x.header.Void)) && x.header.DevicePrev == last.Hash
 }
 
 // known answers an entry that was answered before. The device's number is the

@@ -1,12 +1,16 @@
 package core_test
 
 import (
+	"context"
+	"errors"
 	"sync"
 	"testing"
+	"time"
 
 	"chancery/core"
 	"chancery/core/coretest"
 	"chancery/core/postgres/postgrestest"
+	"chancery/core/store"
 	"chancery/core/wire"
 	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
@@ -243,5 +247,54 @@ func TestDelistedRecorderIsOut(t *testing.T) {
 	w.Must(w.AddOrgLink(t.Context(), w.admin.P, w.RootLink(envelope.OrgDelist, &body)))
 	if _, err := w.Authenticate(t.Context(), token); core.KindOf(err) != core.Unauthorized {
 		t.Errorf("a delisted recorder: %v", err)
+	}
+}
+
+// failing is the real store, which takes no entry once: it waits until it may
+// say so.
+type failing struct {
+	*store.DB
+	asked, say chan struct{}
+	once       sync.Once
+}
+
+func (f *failing) Append(ctx context.Context, drafts []*core.Draft) (err error) {
+	f.once.Do(func() {
+		close(f.asked)
+		<-f.say
+		err = errors.New("not stored")
+	})
+	if err != nil {
+		return err
+	}
+	return f.DB.Append(ctx, drafts)
+}
+
+// TestAttack45RefusedByWhatWasNotStored: a rotation that is queued and then not
+// stored uses up no number of a message that it would have made stale.
+func TestAttack45RefusedByWhatWasNotStored(t *testing.T) {
+	t.Parallel()
+	s, c, ann, bob := desk(t)
+	db := &failing{DB: s.DB, asked: make(chan struct{}), say: make(chan struct{})}
+	other := again(t, s, db)
+	message := c.Seal(bob, "sealed in the epoch that stays")
+	rotation := c.Rotation(ann, envelope.CauseDemand)
+	var both sync.WaitGroup
+	both.Go(func() {
+		if _, err := other.Place(t.Context(), ann.P, c.ID, rotation); core.KindOf(err) != core.Unavailable {
+			t.Errorf("a rotation that was not stored: %v", err)
+		}
+	})
+	<-db.asked
+	both.Go(func() {
+		if _, err := other.Place(t.Context(), bob.P, c.ID, message); err != nil {
+			t.Errorf("the message: %v", err)
+		}
+	})
+	time.Sleep(50 * time.Millisecond) // so that the message is judged with the rotation
+	close(db.say)
+	both.Wait()
+	if n := s.Number(`SELECT count(*) FROM device_numbers WHERE statement IS NOT NULL`); n != 0 {
+		t.Errorf("%d numbers were refused", n)
 	}
 }

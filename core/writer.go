@@ -27,11 +27,13 @@ var errQueueFull = errors.New("the writer's queue is full")
 // its position was never real.
 var errSuperseded = errors.New("an earlier entry of the batch was not stored")
 
+// pending is a draft or a refusal.
 type pending struct {
-	draft *Draft
-	room  *room
-	life  int
-	done  chan error
+	draft    *Draft
+	refusing *refusing
+	room     *room
+	life     int
+	done     chan error
 }
 
 type writers struct {
@@ -52,7 +54,7 @@ func newWriters(store Store, publish Publisher) *writers {
 // queue in the order of their positions.
 func (w *writers) put(p *pending) error {
 	select {
-	case w.queues[p.draft.Channel%writerCount] <- p:
+	case w.queues[p.room.row.Number%writerCount] <- p:
 		return nil
 	default:
 		return errQueueFull
@@ -89,12 +91,19 @@ func (w *writers) loop(ctx context.Context, queue chan *pending) {
 }
 
 // gather takes what is queued behind first, up to a batch. What no longer fits
-// opens the next one.
+// opens the next one. A refusal is a batch of its own: what it was judged with
+// is stored before it, what came later is not.
 func gather(first *pending, queue chan *pending) (batch []*pending, next *pending) {
-	batch, size := []*pending{first}, first.size()
-	for len(batch) < batchRows {
+	batch = []*pending{first}
+	if first.refusing != nil {
+		return batch, nil
+	}
+	for size := first.size(); len(batch) < batchRows; {
 		select {
 		case p := <-queue:
+			if p.refusing != nil {
+				return batch, p
+			}
 			if size += p.size(); size > batchBytes {
 				return batch, p
 			}
@@ -113,6 +122,10 @@ func (p *pending) size() int { return len(p.draft.Placed.Entry.Payload) + 1024 }
 func (w *writers) save(ctx context.Context, batch []*pending) {
 	batch = drop(batch)
 	if len(batch) == 0 {
+		return
+	}
+	if batch[0].refusing != nil {
+		w.consume(ctx, batch[0])
 		return
 	}
 	drafts := make([]*Draft, len(batch))

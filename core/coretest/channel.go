@@ -123,6 +123,20 @@ func (c *Channel) Add(p, who *Person) {
 
 // Rotate starts an epoch.
 func (c *Channel) Rotate(p *Person, cause envelope.Cause) {
+	c.s.T.Helper()
+	in, key := c.rotation(p, cause)
+	c.Place(p, in)
+	newest, _ := c.State.Newest()
+	c.Key, c.keys[newest.N] = key, key
+}
+
+// Rotation is what Rotate would place.
+func (c *Channel) Rotation(p *Person, cause envelope.Cause) wire.NewEntry {
+	in, _ := c.rotation(p, cause)
+	return in
+}
+
+func (c *Channel) rotation(p *Person, cause envelope.Cause) (wire.NewEntry, seal.EpochKey) {
 	s := c.s
 	s.T.Helper()
 	recipients, err := c.State.Recipients()
@@ -137,10 +151,8 @@ func (c *Channel) Rotate(p *Person, cause envelope.Cause) {
 	s.Must(err)
 	body.N, body.MembersRoot, body.WrapsRoot, body.SeedCommit = epoch.N, wraps.MembersRoot, wraps.WrapsRoot, wraps.SeedCommit
 	e := c.Link(p, envelope.EpochStart, &body)
-	c.Place(p, wire.NewEntry{Entry: envelope.Marshal(e), Wraps: wraps.Files})
 	epoch.Link, epoch.Commit = e.Hash(), wraps.SeedCommit
-	c.Key = seed.Key(epoch)
-	c.keys[epoch.N] = c.Key
+	return wire.NewEntry{Entry: envelope.Marshal(e), Wraps: wraps.Files}, seed.Key(epoch)
 }
 
 // Seal makes a message in the newest epoch that the person's device could post
