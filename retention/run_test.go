@@ -388,3 +388,29 @@ func TestWhyForMembers(t *testing.T) {
 		t.Errorf("a stranger: %v", err)
 	}
 }
+
+// Of two recorders both must have covered what goes, and both must confirm that
+// it has gone from their own copies.
+func TestAttackDisposeByOneOfTwoRecorders(t *testing.T) {
+	t.Parallel()
+	s := newScene(t)
+	second := s.Recorder("second")
+	s.record("pair", second)
+	s.old(2) // covered by the first
+	if p := s.plan(); p.Messages != 0 {
+		t.Fatalf("%d messages are to go that one of two has covered", p.Messages)
+	}
+	s.desk.Cover(second, 1, s.desk.Last)
+	p := s.start()
+	for _, r := range []*compliancetest.Recorder{s.recorder, second} {
+		if err := s.Resume(t.Context()); err != nil || s.state(p.ID).State != retention.Pending {
+			t.Fatalf("plan is %s, %v", s.state(p.ID).State, err)
+		}
+		if err := s.confirm(r, p.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Resume(t.Context()); err != nil || s.state(p.ID).State != retention.Certified {
+		t.Errorf("plan is %s, %v", s.state(p.ID).State, err)
+	}
+}

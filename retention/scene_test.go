@@ -65,10 +65,7 @@ func newScene(t *testing.T) *scene {
 		t.Fatal(err)
 	}
 	s.vault = shredder{v}
-	s.desk = o.Channel("desk", s.ann, s.recorder)
-	if err := v.Create(vault.Channel(s.desk.ID)); err != nil {
-		t.Fatal(err)
-	}
+	s.record("desk")
 	s.Service = retention.New(retention.Config{
 		Store: o.DB, Gate: o.Gate(), Directory: o, Vault: s.vault, Blobs: blobs, Signer: s.signer, Now: o.Now, Batch: 3,
 	})
@@ -77,6 +74,15 @@ func newScene(t *testing.T) *scene {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// record makes the channel of the scene, recorded by the scene's recorder and by others.
+func (s *scene) record(name string, others ...*compliancetest.Recorder) {
+	s.T.Helper()
+	s.desk = s.Channel(name, s.ann, append(others, s.recorder)...)
+	if err := s.vault.Create(vault.Channel(s.desk.ID)); err != nil {
+		s.T.Fatal(err)
+	}
 }
 
 func (s *scene) rule(edit func(*envelope.RuleOrder)) (wire.Rule, error) {

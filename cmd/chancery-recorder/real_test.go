@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -24,54 +26,84 @@ import (
 	"chancery/crypto/suitetest"
 )
 
-// desk is a real server over TLS with a recorded channel, and the recorder's
-// command beside it.
+// desk is a real server over TLS with a recorded channel, and the recorders'
+// command beside it, each with a home of its own.
 type desk struct {
 	*coretest.Server
 	*coretest.Channel
-	ann  *coretest.Person
-	hub  *live.Hub
-	args []string
+	admin, ann *coretest.Person
+	hub        *live.Hub
+	team       int64
+	url, ca    string
+	homes      []*home
+	*home      // the first
 }
 
-func newDesk(t *testing.T) *desk {
+// home is one recorder: its listing, and how it is started.
+type home struct {
+	dir    string
+	listed envelope.Party
+	args   []string
+}
+
+func newDesk(t *testing.T) *desk { return newDeskBy(t, 1) }
+
+// newDeskBy is a desk whose channel is recorded by so many.
+func newDeskBy(t *testing.T, recorders int) *desk {
 	s := coretest.Start(t)
-	admin := s.Found(envelope.CaptureRequired)
-	dir := t.TempDir()
-	secret := write(t, "passphrase", "correct horse\n")
-	ring := filepath.Join(dir, "ring")
-	code, out, stderr := try(t, "init", "--keyring", ring, "--passphrase-file", secret, "--suite", string(suitetest.Suite()))
+	d := &desk{Server: s, admin: s.Found(envelope.CaptureRequired)}
+	d.listen(t)
+	var by []envelope.KeyID
+	for i := range recorders {
+		h := d.newHome(t, fmt.Sprintf("rec-%d", i+1))
+		by = append(by, h.listed.ID())
+	}
+	slices.SortFunc(by, envelope.CompareKey)
+	d.home = d.homes[0]
+	d.ann = s.Join("members.ann")
+	bob := s.Join("members.bob")
+	team, err := s.CreateTeam(t.Context(), d.admin.P, wire.NewTeam{Name: "desk", Title: "Desk"})
+	s.Must(err)
+	for _, name := range []string{"members.ann", "members.bob"} {
+		s.Must(s.AddTeamMember(t.Context(), d.admin.P, team.ID, wire.TeamMember{Username: name}))
+	}
+	d.Channel = d.ann.Open(team.ID, "fx", envelope.CaptureRequired, by, bob)
+	return d
+}
+
+// listen serves the API until the test ends.
+func (d *desk) listen(t *testing.T) {
+	quiet := slog.New(slog.DiscardHandler)
+	d.hub = live.NewHub(live.Config{Log: quiet})
+	web := httptest.NewTLSServer(api.New(api.Config{Core: d.Service, Gate: d.Gate, Live: d.hub, Log: quiet}))
+	t.Cleanup(web.Close)
+	ctx, stop := context.WithCancel(context.Background())
+	closed := make(chan error, 1)
+	go func() { closed <- d.hub.Run(ctx) }()
+	t.Cleanup(func() { stop(); d.Must(<-closed) })
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw})
+	d.url, d.ca = web.URL, write(t, "ca.pem", string(ca))
+}
+
+// newHome makes a recorder by the command and has the root list its card.
+func (d *desk) newHome(t *testing.T, name string) *home {
+	t.Helper()
+	h := &home{dir: t.TempDir()}
+	secret, ring := write(t, "passphrase", "correct horse\n"), filepath.Join(h.dir, "ring")
+	code, out, stderr := try(t, "init", "--keyring", ring, "--passphrase-file", secret, "--name", name, "--suite", string(suitetest.Suite()))
 	if code != 0 {
 		t.Fatal(stderr)
 	}
 	var c card
-	s.Must(json.Unmarshal([]byte(out), &c))
-	listed := envelope.Party{Role: c.Role, Name: c.Name, Key: c.Key, Recipient: c.Recipient}
-	s.List(admin, listed)
-
-	quiet := slog.New(slog.DiscardHandler)
-	hub := live.NewHub(live.Config{Log: quiet})
-	web := httptest.NewTLSServer(api.New(api.Config{Core: s.Service, Gate: s.Gate, Live: hub, Log: quiet}))
-	t.Cleanup(web.Close)
-	ctx, stop := context.WithCancel(context.Background())
-	closed := make(chan error, 1)
-	go func() { closed <- hub.Run(ctx) }()
-	t.Cleanup(func() { stop(); s.Must(<-closed) })
-	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw})
-	org := s.Org().ID()
-	d := &desk{Server: s, hub: hub, args: []string{
-		"serve", "--server", web.URL, "--ca", write(t, "ca.pem", string(ca)), "--org", org.String(), "--keyring", ring,
-		"--passphrase-file", secret, "--copy", filepath.Join(dir, "copy"), "--vault-keys", filepath.Join(dir, "keys"), "--poll", "50ms",
-	}}
-	d.ann = s.Join("members.ann")
-	bob := s.Join("members.bob")
-	team, err := s.CreateTeam(t.Context(), admin.P, wire.NewTeam{Name: "desk", Title: "Desk"})
-	s.Must(err)
-	for _, name := range []string{"members.ann", "members.bob"} {
-		s.Must(s.AddTeamMember(t.Context(), admin.P, team.ID, wire.TeamMember{Username: name}))
+	d.Must(json.Unmarshal([]byte(out), &c))
+	h.listed = envelope.Party{Role: c.Role, Name: c.Name, Key: c.Key, Recipient: c.Recipient}
+	d.List(d.admin, h.listed)
+	h.args = []string{
+		"serve", "--server", d.url, "--ca", d.ca, "--org", d.Org().ID().String(), "--keyring", ring, "--passphrase-file", secret,
+		"--copy", filepath.Join(h.dir, "copy"), "--vault-keys", filepath.Join(h.dir, "keys"), "--poll", "50ms",
 	}
-	d.Channel = d.ann.Open(team.ID, "fx", envelope.CaptureRequired, []envelope.KeyID{listed.ID()}, bob)
-	return d
+	d.homes = append(d.homes, h)
+	return h
 }
 
 // output is what a running command prints.
@@ -88,11 +120,12 @@ func (o *output) Write(b []byte) (int, error) {
 func (o *output) text() string { o.mu.Lock(); defer o.mu.Unlock(); return o.Buffer.String() }
 
 // serve runs the recorder until stop is called.
-func (d *desk) serve(t *testing.T) (stop func()) {
+func (h *home) serve(t *testing.T) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var out output
 	done := make(chan int, 1)
-	go func() { done <- run(ctx, d.args, &out, &out) }()
+	go func() { done <- run(ctx, h.args, &out, &out) }()
 	return func() {
 		t.Helper()
 		cancel()
@@ -200,10 +233,10 @@ func TestKilledRecorder(t *testing.T) {
 }
 
 // spawn runs the recorder as a process and gives what kills it.
-func (d *desk) spawn(t *testing.T) (kill func()) {
+func (h *home) spawn(t *testing.T) (kill func()) {
 	t.Helper()
 	var out output
-	c := exec.Command(os.Args[0], d.args...)
+	c := exec.Command(os.Args[0], h.args...)
 	c.Env = append(os.Environ(), asRecorder+"=1")
 	c.Stdout, c.Stderr = &out, &out
 	if err := c.Start(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"chancery/crypto/envelope"
@@ -124,7 +125,29 @@ func (c *Channel) trusted() error {
 		return c.cover.broken
 	}
 	if _, late := c.limit(); late {
-		return fmt.Errorf("%w: message %d has waited for its recorder for more than %s", ErrUncovered, c.cover.leaves[0].Position, c.s.Cover)
+		first := c.cover.leaves[0].Position
+		behind := c.named(func(r envelope.KeyID) bool { return c.chain.Covered(r) < first })
+		return fmt.Errorf("%w: message %d has waited for recorder %s for more than %s: is it running?", ErrUncovered, first, behind, c.s.Cover)
 	}
 	return nil
+}
+
+// named are the names of the recorders that a test holds for.
+func (c *Channel) named(is func(envelope.KeyID) bool) string {
+	var out []string
+	for _, r := range c.chain.Genesis.Recorders {
+		if is(r) {
+			out = append(out, c.s.recorderName(r))
+		}
+	}
+	return strings.Join(out, " and ")
+}
+
+// recorderName is what the organisation calls a recorder, its key if it is not
+// listed any more.
+func (s *Session) recorderName(r envelope.KeyID) string {
+	if p, ok := s.Dir.Org().Party(envelope.RoleRecorder, r); ok {
+		return p.Name
+	}
+	return r.String()
 }

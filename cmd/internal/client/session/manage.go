@@ -191,11 +191,9 @@ func (c *Channel) recorders() []Recorder {
 	var out []Recorder
 	newest, any := c.chain.Newest()
 	for _, id := range c.chain.Genesis.Recorders {
-		r := Recorder{Key: id, Covered: c.chain.Covered(id), Acknowledged: any && newest.Acknowledged(id)}
-		if p, ok := c.s.Dir.Org().Party(envelope.RoleRecorder, id); ok {
-			r.Name = p.Name
-		}
-		out = append(out, r)
+		out = append(out, Recorder{
+			Key: id, Name: c.s.recorderName(id), Covered: c.chain.Covered(id), Acknowledged: any && newest.Acknowledged(id),
+		})
 	}
 	return out
 }

@@ -158,7 +158,7 @@ func (c *Channel) awaitEpoch(ctx context.Context) error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%w epoch %d of channel %s within %s: is chancery-recorder running? waiting for %v",
+			return fmt.Errorf("%w epoch %d of channel %s within %s: is chancery-recorder running? waiting for %s",
 				ErrNoAcknowledgement, c.newest().N, c.id, c.s.AckWait, c.missing())
 		}
 		select {
@@ -188,17 +188,6 @@ func (c *Channel) newest() *chain.Epoch {
 }
 
 // missing are the recorders that have not acknowledged the newest epoch.
-func (c *Channel) missing() []string {
-	var out []string
-	for _, r := range c.chain.Genesis.Recorders {
-		if c.newest().Acknowledged(r) {
-			continue
-		}
-		name := r.String()
-		if p, ok := c.s.Dir.Org().Party(envelope.RoleRecorder, r); ok {
-			name = p.Name
-		}
-		out = append(out, name)
-	}
-	return out
+func (c *Channel) missing() string {
+	return c.named(func(r envelope.KeyID) bool { return !c.newest().Acknowledged(r) })
 }

@@ -341,7 +341,7 @@ func TestUncoveredStopsSendingAndShowing(t *testing.T) {
 	h.mu.Lock()
 	h.now = h.now.Add(2 * CoverWithin)
 	h.mu.Unlock()
-	if _, err := c.Post(ctx, Draft{Kind: envelope.Post, Text: "two"}); !errors.Is(err, ErrUncovered) {
+	if _, err := c.Post(ctx, Draft{Kind: envelope.Post, Text: "two"}); !errors.Is(err, ErrUncovered) || !strings.Contains(err.Error(), "rec-1") {
 		t.Fatalf("with a silent recorder: %v", err)
 	}
 	h.cover(c, rootOf(leaves))
