@@ -31,6 +31,7 @@ type Channel struct {
 	log    *[]Message                  // of a second walk, for reading: where messages go
 	listed bool                        // the live socket was told of it
 	strict bool                        // only the newest epoch will do: an older one was refused
+	doubt  bool                        // something was refused since the channel was last read to its end: read before sending
 }
 
 type epochKey struct {
@@ -81,6 +82,17 @@ const page = 500
 // server that is behind what this device has seen or was promised, unless the
 // organisation's root has said what was lost.
 func (c *Channel) catchUp(ctx context.Context) error {
+	err := c.readOn(ctx)
+	switch {
+	case err == nil:
+		c.doubt = false
+	case !client.NotNow(err) && ctx.Err() == nil:
+		c.doubt = true
+	}
+	return err
+}
+
+func (c *Channel) readOn(ctx context.Context) error {
 	if c.chain == nil {
 		if err := c.resume(ctx); err != nil {
 			return err
@@ -146,15 +158,11 @@ func (c *Channel) takeAll(ctx context.Context, raw [][]byte) error {
 }
 
 // take verifies the next entry and does what it says: opens a message, checks
-// coverage. What can't be opened changes nothing but what is shown.
+// coverage. What can't be opened changes nothing but what is shown. One that is
+// refused leaves the channel in doubt: nothing is sent until a reading succeeds.
 func (c *Channel) take(ctx context.Context, p *envelope.Placed) error {
-	if promised, ok := c.heads[p.Position]; ok && promised != p.Head {
-		return fmt.Errorf("%w: another head than the receipt's", ErrRollback)
-	}
-	if own := c.outbox.Highest; p.Position == own.Position && p.Head != own.Hash {
-		return fmt.Errorf("%w: another head than was confirmed", ErrRollback)
-	}
-	if err := c.judge(ctx, p); err != nil {
+	if err := c.check(ctx, p); err != nil {
+		c.doubt = true
 		return err
 	}
 	delete(c.heads, p.Position)
@@ -168,6 +176,17 @@ func (c *Channel) take(ctx context.Context, p *envelope.Placed) error {
 		c.takeCoverage(p)
 	}
 	return nil
+}
+
+// check holds an entry against what was promised, and has the validator take it.
+func (c *Channel) check(ctx context.Context, p *envelope.Placed) error {
+	if promised, ok := c.heads[p.Position]; ok && promised != p.Head {
+		return fmt.Errorf("%w: another head than the receipt's", ErrRollback)
+	}
+	if own := c.outbox.Highest; p.Position == own.Position && p.Head != own.Hash {
+		return fmt.Errorf("%w: another head than was confirmed", ErrRollback)
+	}
+	return c.judge(ctx, p)
 }
 
 func (c *Channel) judge(ctx context.Context, p *envelope.Placed) error {

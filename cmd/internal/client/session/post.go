@@ -98,7 +98,7 @@ func (c *Channel) flush(ctx context.Context) error {
 
 // ready brings the channel to where this device can write in it.
 func (c *Channel) ready(ctx context.Context, read bool) error {
-	if read || c.chain == nil || c.outbox.Highest.Position > c.position()+stale {
+	if read || c.doubt || c.chain == nil || c.outbox.Highest.Position > c.position()+stale {
 		if err := c.catchUp(ctx); err != nil {
 			return err
 		}
