@@ -43,9 +43,10 @@ func (g *Gate) permitAs(ctx context.Context, p identity.Principal, who policy.Su
 		Object: string(r.Type) + ":" + r.ID, Decision: d.ID, Policy: d.Generation,
 	}
 	if err == nil && d.Allow {
-		noteAllowed(ctx)
+		noteAnswer(ctx, true)
 		return d, grant, e, nil
 	}
+	noteAnswer(ctx, false)
 	e.Op, e.Outcome, e.Detail = record.PolicyDeny, record.Denied, denialDetail(action, d)
 	if kept := g.denied(ctx, e); kept != nil {
 		return d, policy.Grant{}, e, unavailable(string(action), "the refusal could not be recorded, so nothing was decided", kept)

@@ -252,10 +252,13 @@ func (s *server) openAPI(context.Context) error {
 		alarm("chancery_departures_waiting", "Memberships of disabled people that the server can't end alone.", func() int64 { return s.core.Alarms().Waiting }),
 		alarm("chancery_directories_unsure", "Directories that could not be relied on when they were last asked who left.", func() int64 { return s.core.Alarms().Unsure }),
 		alarm("chancery_directory_fuse", "People whom directories let go, and the mass-change fuse kept.", func() int64 { return s.core.Alarms().Fused }))
+	limits := s.config.Limits
 	s.api = api.New(api.Config{
 		Core: s.core, Gate: s.gate, Live: s.live, Records: transparency{s.db.Log()},
 		Holds: s.holds, Exports: s.holds, Retention: s.rules,
-		Ready: s.isReady, MaxFile: s.config.Files.MaxSize, Metrics: s.metrics, Log: s.log,
+		Ready: s.isReady, MaxFile: s.config.Files.MaxSize,
+		Limits:  api.Limits{PerPerson: int(limits.PerPerson), Denials: int(limits.Denials), PerAddress: int(limits.PerAddress), Strangers: int(limits.Strangers)},
+		Metrics: s.metrics, Log: s.log,
 	})
 	return nil
 }

@@ -32,6 +32,7 @@ type config struct {
 	Exports  exportsConfig     `yaml:"exports"`
 	Session  sessionConfig     `yaml:"session"`
 	Live     liveConfig        `yaml:"live"`
+	Limits   limitsConfig      `yaml:"limits"`
 	FIPS     string            `yaml:"fips" doc:"required: refuse to run unless the FIPS 140-3 module is really in charge; or off"`
 	Log      string            `yaml:"log" doc:"least level that is logged: debug, info, warn or error"`
 	LDAP     []ldapConfig      `yaml:"ldap" doc:"directories that people sign in through"`
@@ -84,6 +85,13 @@ type liveConfig struct {
 	All        int64 `yaml:"all" doc:"most live connections of this server"`
 }
 
+type limitsConfig struct {
+	PerPerson  int64 `yaml:"per_person" doc:"requests a second of one person or recorder; ten times as many may come at once"`
+	Denials    int64 `yaml:"denials" doc:"denied requests a second of one of them; each is recorded for ever"`
+	PerAddress int64 `yaml:"per_address" doc:"requests a second without a session from one address; raise it behind a proxy"`
+	Strangers  int64 `yaml:"strangers" doc:"requests a second without a session in all"`
+}
+
 type ldapConfig struct {
 	Name             string        `yaml:"name" doc:"permanent: part of every external identity"`
 	Servers          []string      `yaml:"servers" doc:"ldaps://host[:port], or ldap:// with start_tls"`
@@ -118,6 +126,7 @@ func defaults(state string) config {
 		Exports: exportsConfig{Work: under("exports"), Archives: under("archives"), Slips: under("slips")},
 		Session: sessionConfig{Profile: "standard", Recheck: time.Minute},
 		Live:    liveConfig{PerSession: 8, PerPerson: 32, All: 20_000},
+		Limits:  limitsConfig{PerPerson: 300, Denials: 5, PerAddress: 20, Strangers: 500},
 	}
 }
 
@@ -169,7 +178,11 @@ func (c *config) check() error {
 	if c.Files.MaxSize <= 0 {
 		bad("files.max_size", "must be positive")
 	}
-	for key, n := range map[string]int64{"live.per_session": c.Live.PerSession, "live.per_person": c.Live.PerPerson, "live.all": c.Live.All} {
+	for key, n := range map[string]int64{
+		"live.per_session": c.Live.PerSession, "live.per_person": c.Live.PerPerson, "live.all": c.Live.All,
+		"limits.per_person": c.Limits.PerPerson, "limits.denials": c.Limits.Denials,
+		"limits.per_address": c.Limits.PerAddress, "limits.strangers": c.Limits.Strangers,
+	} {
 		if n <= 0 {
 			bad(key, "must be positive")
 		}

@@ -25,7 +25,8 @@ type Config struct {
 
 	Ready   func(*http.Request) error // nil: always ready
 	MaxFile int64                     // bytes of one sealed file
-	Metrics prometheus.Registerer     // nil: none are kept
+	Limits  Limits
+	Metrics prometheus.Registerer // nil: none are kept
 	Log     *slog.Logger
 }
 
@@ -35,12 +36,13 @@ type API struct {
 	huma    huma.API
 	table   *table
 	metrics *metrics
+	paces   *paces
 	handler http.Handler
 }
 
 // New registers every route. It panics when one names no action.
 func New(c Config) *API {
-	a := &API{Config: c, metrics: newMetrics(c.Metrics)}
+	a := &API{Config: c, metrics: newMetrics(c.Metrics), paces: newPaces(c.Limits)}
 	a.table = &table{ServeMux: http.NewServeMux(), api: a, routes: map[string]route{}}
 	a.huma = humago.New(a.table, description())
 	a.health()

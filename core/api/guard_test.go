@@ -30,7 +30,11 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := coretest.Start(t)
+	return siteOn(t, coretest.Start(t))
+}
+
+func siteOn(t *testing.T, s *coretest.Server) *site {
+	t.Helper()
 	x := &site{t: t, count: prometheus.NewRegistry(), token: s.SignIn("members.ann").Token}
 	x.API = New(Config{
 		Core: s.Service, Gate: s.Gate, MaxFile: 1 << 20, Metrics: x.count,

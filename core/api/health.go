@@ -8,9 +8,9 @@ import (
 )
 
 func (a *API) health() {
-	a.streams(route{method: "GET", path: "/livez", public: "a supervisor has no session", summary: "The process runs"},
+	a.streams(route{method: "GET", path: "/livez", public: "a supervisor has no session", free: true, summary: "The process runs"},
 		func(w http.ResponseWriter, r *http.Request, _ identity.Principal) error { return text(w, "ok\n") })
-	a.streams(route{method: "GET", path: "/readyz", public: "a load balancer has no session", summary: "Requests can be answered"}, a.readyz)
+	a.streams(route{method: "GET", path: "/readyz", public: "a load balancer has no session", free: true, summary: "Requests can be answered"}, a.readyz)
 }
 
 func (a *API) readyz(w http.ResponseWriter, r *http.Request, _ identity.Principal) error {

@@ -106,6 +106,9 @@ func (a *API) report(r *http.Request, req *request, status int, took time.Durati
 		}
 	}
 	a.Log.LogAttrs(r.Context(), level, "request", attrs...)
+	if req.asked.Denied() {
+		a.paces.denied(req.principal)
+	}
 	a.metrics.observe(req.route, r.Method, status, took)
 }
 

@@ -21,6 +21,7 @@ type route struct {
 	path    string
 	action  policy.Action // that the operation asks policy for
 	public  string        // instead of an action: why nobody is asked
+	free    bool          // public, and as often as one likes
 	summary string
 	limit   int64 // largest body in bytes; 0 is 64 KiB
 	first   ask   // asked before a body beyond 64 KiB is read; needed with a larger limit
@@ -96,9 +97,17 @@ func (a *API) guard(r route, next http.HandlerFunc) http.HandlerFunc {
 func (a *API) enter(r route, in *http.Request) (*http.Request, error) {
 	req := requestOf(in.Context())
 	req.route = r.path
+	if r.public != "" && !r.free {
+		if err := a.paces.stranger(in); err != nil {
+			return in, err
+		}
+	}
 	if r.public == "" {
 		p, err := a.Core.Authenticate(in.Context(), bearer(in))
 		if err != nil {
+			return in, err
+		}
+		if err := a.paces.person(p); err != nil {
 			return in, err
 		}
 		req.principal = p
