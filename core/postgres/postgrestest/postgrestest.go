@@ -77,11 +77,21 @@ func create(t testing.TB, clause string) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := administer(c, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+		if err := drop(c, name); err != nil {
 			t.Error(err)
 		}
 	})
 	return c.URL(name)
+}
+
+// drop tries again while autovacuum is in the database: only a superuser may end that.
+func drop(c *postgres.Cluster, name string) error {
+	for end := time.Now().Add(deadline); ; time.Sleep(100 * time.Millisecond) {
+		err := administer(c, "DROP DATABASE "+name+" WITH (FORCE)")
+		if err == nil || time.Now().After(end) {
+			return err
+		}
+	}
 }
 
 func start() (err error) {
