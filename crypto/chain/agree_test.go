@@ -22,7 +22,7 @@ func TestValidatorsAgree(t *testing.T) {
 		r := rapid.SampledFrom(recorders).Draw(t, "recorders")
 		g := &game{world: opened(t, captureBy(r), r...)}
 		g.settle()
-		g.ledger, g.late = count(g.log, len(r)), g.rebuild()
+		g.ledger, g.late = count(g.log, len(r), g.users), g.rebuild()
 		for range rapid.IntRange(1, 25).Draw(t, "entries") {
 			g.step(t)
 		}
@@ -104,13 +104,7 @@ func (g *game) draw(t *rapid.T) *envelope.Entry {
 			newest, _ := g.c.Newest()
 			return g.post(by, func(h *envelope.Header) { h.Epoch, h.EpochLink = newest.N, newest.Link })
 		},
-		"sync": func() *envelope.Entry {
-			phone := key("phone of " + who.id.String())
-			if _, has := who.DeviceAt(phone.ID(), who.Seq()); !has {
-				g.must(who.Apply(g.device(who, phone)))
-			}
-			return g.by(by, envelope.Sync, syncUser(who))
-		},
+		"sync":          func() *envelope.Entry { return g.by(by, envelope.Sync, g.news(t, who)) },
 		"post by phone": func() *envelope.Entry { return g.post(&person{key("phone of " + by.id.String()), by.User}) },
 		"removal key":   func() *envelope.Entry { return g.removeByKey(who) },
 		"removal keys":  func() *envelope.Entry { return g.removeByKey(who, g.removal2) },
@@ -128,9 +122,34 @@ func (g *game) draw(t *rapid.T) *envelope.Entry {
 	}
 	names := slices.Sorted(maps.Keys(moves))
 	if lively {
-		names = []string{"epoch", "ack", "ack by the second", "post", "post in the newest", "add", "remove"}
+		names = []string{"epoch", "ack", "ack by the second", "post", "post in the newest", "add", "remove", "sync"}
 	}
 	return moves[rapid.SampledFrom(names).Draw(t, "move")]()
+}
+
+// news is a head of who's chain, after something more may have happened there:
+// a phone comes, is revoked, the key is renewed, or all starts again.
+func (g *game) news(t *rapid.T, who *person) *envelope.SyncBody {
+	phone := key("phone of " + who.id.String())
+	_, end := g.restart(who, who.id.String())
+	happened := map[string]*envelope.Entry{"phone": g.device(who, phone), "revoke": g.revoke(who, phone.ID()), "key": g.renew(who), "reset": end}
+	names := []string{"phone", "phone", "phone", "revoke", "revoke", "key", "reset", "nothing"}
+	if e := happened[rapid.SampledFrom(names).Draw(t, "news")]; e != nil {
+		g.attempt(who.Apply(e))
+	}
+	b := syncUser(who)
+	if b.Seq = rapid.Uint64Range(0, b.Seq).Draw(t, "told of"); rapid.Bool().Draw(t, "newest") {
+		b.Seq = who.Seq()
+	}
+	b.Head = who.heads[b.Seq]
+	return b
+}
+
+// attempt takes a refusal with a reason, and no other error.
+func (g *game) attempt(err error) {
+	if err != nil && ReasonOf(err) == "" {
+		g.t.Fatal(err)
+	}
 }
 
 // someRange has coverage end at any position, under the head there or another,

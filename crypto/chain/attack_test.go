@@ -365,6 +365,46 @@ func TestAttack30AnotherUsersDevice(t *testing.T) {
 	w.refused(signed(e, w.carol.device), BadSignature)
 }
 
+// TestAttack30RevokedDevice: once the channel knows of the revocation, nothing
+// that the device signs is taken, whatever time it claims and whatever it had
+// signed and kept before. What was placed before stays.
+func TestAttack30RevokedDevice(t *testing.T) {
+	t.Parallel()
+	w := settled(t, envelope.CaptureRequired)
+	phone := key("phone")
+	w.must(w.bob.Apply(w.device(w.bob, phone)))
+	thief := &person{phone, w.bob.User}
+	w.place(w.by(thief, envelope.Sync, syncUser(w.bob)))
+	w.place(w.post(thief))
+	kept := w.post(thief, func(h *envelope.Header) { h.Time = w.now - 3600e6 })
+	w.must(w.bob.Apply(w.revoke(w.bob, phone.ID())))
+	w.must(w.c.Judge(kept, w.now)) // nobody told the channel yet
+	w.place(w.by(w.alice, envelope.Sync, syncUser(w.bob)))
+	w.refused(kept, DeviceUnknown)
+	w.refused(w.post(thief), DeviceUnknown)
+	w.refused(w.epoch(thief), DeviceUnknown)
+	w.refused(w.add(thief, w.dave), DeviceUnknown)
+	w.refused(w.post(w.alice), RotationDue)
+	w.rotate(w.alice)
+	w.refused(kept, DeviceUnknown)
+	w.place(w.post(w.bob))
+	w.refused(w.by(thief, envelope.Sync, &envelope.SyncBody{Chain: w.bob.id, Seq: 1, Head: w.bob.heads[1]}), HeadUnknown)
+}
+
+// TestAttack30RevokedComesBack: a removed member can't be brought back under a
+// head at which the revoked device was live.
+func TestAttack30RevokedComesBack(t *testing.T) {
+	t.Parallel()
+	w := settled(t, envelope.CaptureRequired)
+	phone := key("phone")
+	w.must(w.bob.Apply(w.device(w.bob, phone)))
+	w.must(w.bob.Apply(w.revoke(w.bob, phone.ID())))
+	w.place(w.by(w.alice, envelope.Sync, syncUser(w.bob)))
+	w.place(w.remove(w.alice, w.bob))
+	w.refused(w.add(w.alice, w.bob, func(b *envelope.AddBody) { b.UserSeq, b.UserHead = 1, w.bob.heads[1] }), HeadUnknown)
+	w.place(w.add(w.alice, w.bob))
+}
+
 func TestAttack47CaptureLowered(t *testing.T) {
 	t.Parallel()
 	w := found(t, envelope.CaptureRequired)

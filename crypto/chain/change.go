@@ -80,8 +80,14 @@ func (c *Channel) judgeAdd(l *envelope.Link, p *envelope.Placed) (func(), error)
 	if !ok || !user.HasHead(b.UserSeq, b.UserHead) {
 		return nil, refuse(HeadUnknown, "user %s at link %d", b.User, b.UserSeq)
 	}
+	if b.UserSeq < c.left[b.User] {
+		return nil, refuse(HeadUnknown, "user %s at link %d, link %d was known", b.User, b.UserSeq, c.left[b.User])
+	}
 	if _, twice := c.members[b.User]; twice {
 		return nil, refuse(Duplicate, "%s is a member", b.User)
+	}
+	if user.EndedAt(b.UserSeq) {
+		return nil, refuse(NotAllowed, "the chain of user %s ended with a reset", b.User)
 	}
 	if err := c.mayAdd(l, b, &p.Entry); err != nil {
 		return nil, err
@@ -140,12 +146,19 @@ func (c *Channel) judgeRemove(l *envelope.Link, p *envelope.Placed) (func(), err
 		return nil, err
 	}
 	return func() {
-		delete(c.members, b.User)
+		c.drop(b.User, target.UserSeq)
 		if l.User.IsZero() {
 			c.departures = append(c.departed(p.Received), p.Received)
 		}
 		c.rotate(envelope.CauseRemove, p.Position, true)
 	}, nil
+}
+
+// drop ends a membership. What the channel knows of the user's chain stays, so
+// that nobody comes back under an older head, with a device revoked since.
+func (c *Channel) drop(u envelope.UserID, seq uint64) {
+	delete(c.members, u)
+	c.left[u] = seq
 }
 
 // mayRemove checks the signer's right. Removal keys end the memberships of
@@ -240,7 +253,21 @@ func (c *Channel) judgeSync(l *envelope.Link, p *envelope.Placed) (func(), error
 	case !known || b.Seq <= m.UserSeq || !user.HasHead(b.Seq, b.Head):
 		return nil, refuse(HeadUnknown, "user %s at link %d", id, b.Seq)
 	}
-	return func() { m.UserSeq = b.Seq; c.members[id] = m }, nil
+	return func() { c.learn(id, m, user, b.Seq, p.Position) }, nil
+}
+
+// learn takes what a member's chain says up to the link seq: a reset ends the
+// membership, a new key or a revoked device ends the epochs that they know.
+func (c *Channel) learn(id envelope.UserID, m Member, user *User, seq, position uint64) {
+	if user.Restricts(m.UserSeq, seq) {
+		c.rotate(envelope.CauseDevice, position, true)
+	}
+	if user.EndedAt(seq) {
+		c.drop(id, seq)
+		return
+	}
+	m.UserSeq = seq
+	c.members[id] = m
 }
 
 func (c *Channel) signedBySomeone(l *envelope.Link, b *envelope.SyncBody, e *envelope.Entry) error {

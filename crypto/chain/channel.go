@@ -33,6 +33,7 @@ type Channel struct {
 
 	dir      Directory
 	members  map[envelope.UserID]Member
+	left     map[envelope.UserID]uint64 // of former members: the newest link of their chain that was known
 	counters map[envelope.KeyID]Counter
 	covered  map[envelope.KeyID]uint64
 	epochs   []*Epoch // every placed epoch, oldest first
@@ -86,6 +87,7 @@ func NewChannel(dir Directory, genesis *envelope.Placed) (*Channel, error) {
 		spine: spine{id: id, org: l.Org, heads: []envelope.Hash{genesis.Hash()}}, Genesis: *b, dir: dir, OrgSeq: b.OrgSeq,
 		Top:      StartHead(envelope.ChannelID(id)),
 		members:  map[envelope.UserID]Member{l.User: {Rank: envelope.RankOwner, UserSeq: b.UserSeq, HistoryFrom: 1, Joined: 1}},
+		left:     map[envelope.UserID]uint64{},
 		counters: map[envelope.KeyID]Counter{}, covered: map[envelope.KeyID]uint64{}, complete: true,
 	}
 	if err := c.checkOrder(genesis); err != nil {

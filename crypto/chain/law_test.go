@@ -16,11 +16,13 @@ type ledger struct {
 	open     map[envelope.Hash]bool             // epochs younger than every removal and restore
 	counters map[envelope.KeyID]Counter
 	covered  map[envelope.KeyID]uint64
+	told     map[envelope.Hash]uint64 // the newest link of each person's chain that was told
+	chains   map[envelope.UserID]*User
 }
 
 // count reads a log from its genesis.
-func count(log []*envelope.Placed, recorders int) *ledger {
-	l := &ledger{need: recorders, members: map[envelope.UserID]bool{}, acks: map[envelope.Hash][]envelope.KeyID{},
+func count(log []*envelope.Placed, recorders int, chains map[envelope.UserID]*User) *ledger {
+	l := &ledger{need: recorders, chains: chains, told: map[envelope.Hash]uint64{}, members: map[envelope.UserID]bool{}, acks: map[envelope.Hash][]envelope.KeyID{},
 		open: map[envelope.Hash]bool{}, counters: map[envelope.KeyID]Counter{}, covered: map[envelope.KeyID]uint64{}}
 	for _, p := range log {
 		l.take(p)
@@ -52,16 +54,39 @@ func (l *ledger) takeLink(p *envelope.Placed) {
 		l.members[link.User] = true
 	case envelope.MemberAdd:
 		b, _ := envelope.ParseBody[envelope.AddBody](link)
-		l.members[b.User] = true
+		l.members[b.User], l.told[envelope.Hash(b.User)] = true, b.UserSeq
 	case envelope.MemberRemove:
 		b, _ := envelope.ParseBody[envelope.RemoveBody](link)
 		delete(l.members, b.User)
 		clear(l.open)
+	case envelope.Sync:
+		b, _ := envelope.ParseBody[envelope.SyncBody](link)
+		l.hear(b)
 	case envelope.Restore:
 		clear(l.open)
 	case envelope.EpochStart:
 		l.open[p.Hash()] = true
 	}
+}
+
+// hear counts what a chain's links say, read one by one.
+func (l *ledger) hear(b *envelope.SyncBody) {
+	id := envelope.UserID(b.Chain)
+	u, ok := l.chains[id]
+	if !ok {
+		return
+	}
+	for seq := l.told[b.Chain] + 1; seq <= b.Seq; seq++ {
+		before, _ := u.RecipientAt(seq - 1)
+		if now, _ := u.RecipientAt(seq); now != before {
+			clear(l.open)
+		}
+		if len(u.devicesAt(seq)) == 0 {
+			delete(l.members, id)
+			clear(l.open)
+		}
+	}
+	l.told[b.Chain] = b.Seq
 }
 
 // breaks names a law that an entry in the next place would break, if any.
@@ -110,8 +135,10 @@ func (l *ledger) breaksByMessage(h *envelope.Header) string {
 	switch {
 	case !l.members[h.User]:
 		return "a message by who is no member"
+	case !l.live(h):
+		return "a message by a device that was revoked, or is not there yet"
 	case !l.open[h.EpochLink]:
-		return "a message in an epoch that a removal or a restore ended"
+		return "a message in an epoch that a removal, a new key or a restore ended"
 	case given < l.need:
 		return "a message before every recorder acknowledged its epoch"
 	case h.DevicePrev != last.Hash || h.DeviceSeq != last.Seq+uint64(len(h.Void))+1:
@@ -123,6 +150,11 @@ func (l *ledger) breaksByMessage(h *envelope.Header) string {
 		}
 	}
 	return ""
+}
+
+func (l *ledger) live(h *envelope.Header) bool {
+	_, ok := l.chains[h.User].DeviceAt(h.Device, l.told[envelope.Hash(h.User)])
+	return ok
 }
 
 // same tells whether a validator counted what the ledger did.

@@ -55,10 +55,20 @@ func body[T any](l *envelope.Link) (*T, error) {
 // verifyOnly checks that key signed, and nobody else: further signatures would
 // give one entry several hashes.
 func verifyOnly(e *envelope.Entry, public []byte) error {
-	if len(e.Signatures) != 1 {
-		return refuse(BadSignature, "%d signatures, want one", len(e.Signatures))
+	return verifyAll(e, public)
+}
+
+// verifyAll checks that each of these keys signed, and nobody else.
+func verifyAll(e *envelope.Entry, keys ...[]byte) error {
+	if len(e.Signatures) != len(keys) {
+		return refuse(BadSignature, "%d signatures, want %d", len(e.Signatures), len(keys))
 	}
-	return verify(e, public)
+	for _, k := range keys {
+		if err := verify(e, k); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func verify(e *envelope.Entry, public []byte) error {

@@ -144,6 +144,7 @@ var needs = map[envelope.Role]struct{ key, recipient, user bool }{
 	envelope.RoleSigner:     {key: true},
 	envelope.RoleReceipt:    {key: true},
 	envelope.RoleRemoval:    {key: true},
+	envelope.RoleOfficer:    {key: true},
 	envelope.RoleCompliance: {user: true},
 	envelope.RoleLegal:      {user: true},
 }

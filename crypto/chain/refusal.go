@@ -30,6 +30,7 @@ const (
 	CaptureBad      Reason = "capture_bad"       // capture lowered or without recorder
 	Duplicate       Reason = "duplicate"         // said already
 	CoverageBad     Reason = "coverage_bad"      // does not continue, or of what is not placed
+	KeyBad          Reason = "key_bad"           // a person's key generation does not follow
 	RestoreBad      Reason = "restore_bad"       // does not fit what is known
 )
 

@@ -1,24 +1,45 @@
 package chain
 
 import (
-	"slices"
-
 	"chancery/crypto/envelope"
 )
 
-// User is one person's chain: devices and key generations.
+// User is one person's chain: devices, key generations, the recovery key, and
+// whether it was left for another.
 type User struct {
 	spine
-	devices   []device
-	recipient []byte // of generation 1; later generations are reserved
+	org         *Org
+	times       []int64 // signed, by seq; they never decrease
+	devices     []device
+	recovery    []recovery
+	generations []generation
+	replaces    *envelope.Replaced
+	reset       uint64 // seq of the link that ends the chain; 0 while it stands
+	successor   envelope.UserID
 }
+
+// span is from which link on something is so, and from which on no more.
+type span struct{ from, until uint64 } // until is 0 while it stands
+
+func (s span) at(seq uint64) bool { return s.from <= seq && (s.until == 0 || seq < s.until) }
 
 type device struct {
+	span
 	body envelope.DeviceBody
-	from uint64 // seq of the link that added it
 }
 
-// NewUser starts the chain with its genesis, signed by the first device.
+// A person's chain takes so many links in a day of its own signed times: each of
+// them may make every channel of that person rotate. An officer's reset always fits.
+const (
+	maxLinksADay = 20
+	day          = int64(24 * 3600e6)
+)
+
+// MaxDevices are live on one chain at a time.
+const MaxDevices = 32
+
+// NewUser starts the chain with its genesis, signed by the first device and, if
+// it replaces another chain, by an officer of the organisation.
 func NewUser(org *Org, genesis *envelope.Entry) (*User, error) {
 	l, err := parse(genesis)
 	if err != nil {
@@ -28,114 +49,122 @@ func NewUser(org *Org, genesis *envelope.Entry) (*User, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case l.Type != envelope.UserGenesis || l.Seq != 0:
-		return nil, refuse(Malformed, "not a user's genesis")
-	case l.Org != org.ID():
-		return nil, refuse(WrongChain, "user of organisation %s", l.Org)
-	case b.Suite != org.Suite():
-		return nil, refuse(SuiteBad, "user of suite %q in an organisation of suite %q", b.Suite, org.Suite())
-	case len(b.Nonce) != 16 || len(b.Recipient) == 0 || l.Key != envelope.KeyOf(b.Device.Key):
-		return nil, refuse(Malformed, "genesis without nonce or recipient, or not signed by its device")
-	}
-	if err := checkDevice(&b.Device); err != nil {
+	if err := checkUserGenesis(org, l, b); err != nil {
 		return nil, err
 	}
 	u := &User{
-		spine:     spine{id: envelope.ChainOf(genesis.Header), org: l.Org, heads: []envelope.Hash{genesis.Hash()}},
-		devices:   []device{{body: b.Device}},
-		recipient: b.Recipient,
+		spine: spine{id: envelope.ChainOf(genesis.Header), org: l.Org, heads: []envelope.Hash{genesis.Hash()}}, org: org,
+		times: []int64{l.Time}, devices: []device{{body: b.Device}},
+		generations: []generation{{body: envelope.KeyBody{Generation: 1, Recipient: b.Recipient, Wraps: []envelope.Hash{b.Device.Wrap}}}},
 	}
-	return u, verifyOnly(genesis, b.Device.Key)
+	if len(b.Replaces) == 0 {
+		return u, verifyOnly(genesis, b.Device.Key)
+	}
+	u.replaces = &b.Replaces[0]
+	return u, u.verifyReplaces(genesis)
 }
 
-func checkDevice(b *envelope.DeviceBody) error {
-	if b.Name == "" || len(b.Name) > 100 || len(b.Recipient) == 0 {
-		return refuse(Malformed, "device without a name of at most 100 bytes or a recipient")
+func checkUserGenesis(org *Org, l *envelope.Link, b *envelope.UserGenesisBody) error {
+	switch {
+	case l.Type != envelope.UserGenesis || l.Seq != 0:
+		return refuse(Malformed, "not a user's genesis")
+	case l.Org != org.ID():
+		return refuse(WrongChain, "user of organisation %s", l.Org)
+	case b.Suite != org.Suite():
+		return refuse(SuiteBad, "user of suite %q in an organisation of suite %q", b.Suite, org.Suite())
+	case len(b.Nonce) != 16 || len(b.Recipient) == 0 || l.Key != envelope.KeyOf(b.Device.Key):
+		return refuse(Malformed, "genesis without nonce or recipient, or not signed by its device")
+	case len(b.Replaces) > 1:
+		return refuse(Malformed, "genesis that replaces %d chains", len(b.Replaces))
+	case len(b.Replaces) == 1 && b.Replaces[0].Officer == l.Key:
+		return refuse(Malformed, "genesis whose officer is its own device")
 	}
-	if err := envelope.CheckPublicKey(b.Key); err != nil {
-		return &Refused{Malformed, err}
-	}
-	return nil
+	return checkDevice(&b.Device)
 }
 
 // ID names the user.
 func (u *User) ID() envelope.UserID { return envelope.UserID(u.id) }
 
+// Time is when the newest link says that it was signed, µs since 1970, UTC. The
+// next one must not be signed before.
+func (u *User) Time() int64 { return u.times[len(u.times)-1] }
+
 // Try tells whether Apply would take the entry, and changes nothing.
 func (u *User) Try(e *envelope.Entry) error {
-	copied := *u
-	copied.heads = slices.Clone(u.heads)
-	copied.devices = slices.Clone(u.devices)
-	return copied.Apply(e)
+	_, err := u.judge(e)
+	return err
 }
 
 // Apply adds the next link.
 func (u *User) Apply(e *envelope.Entry) error {
+	change, err := u.judge(e)
+	if err == nil {
+		change()
+	}
+	return err
+}
+
+func (u *User) judge(e *envelope.Entry) (func(), error) {
 	l, err := parse(e)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := u.follow(l); err != nil {
-		return err
+		return nil, err
 	}
-	if l.Type != envelope.DeviceAdd {
-		return refuse(Malformed, "link type %q in a user's chain", l.Type)
+	if err := u.checkPace(l); err != nil {
+		return nil, err
 	}
-	if err := u.add(l, e); err != nil {
-		return err
-	}
-	u.heads = append(u.heads, e.Hash())
-	return nil
-}
-
-// add takes a device that a live device approves and that signs for itself.
-func (u *User) add(l *envelope.Link, e *envelope.Entry) error {
-	b, err := body[envelope.DeviceBody](l)
+	change, err := u.judgeType(l, e)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := checkDevice(b); err != nil {
-		return err
+	return func() {
+		change()
+		u.heads, u.times = append(u.heads, e.Hash()), append(u.times, l.Time)
+	}, nil
+}
+
+func (u *User) checkPace(l *envelope.Link) error {
+	switch {
+	case u.reset != 0:
+		return refuse(NotAllowed, "the chain ended: user %s goes on", u.successor)
+	case l.Time < u.Time():
+		return refuse(BrokenOrder, "link %d is signed before link %d", l.Seq, u.Seq())
+	case l.Type == envelope.UserReset || len(u.times) < maxLinksADay:
+		return nil
 	}
-	approver, ok := u.DeviceAt(l.Key, u.Seq())
-	if !ok || l.User != u.ID() {
-		return refuse(DeviceUnknown, "approving device %s", l.Key)
+	if u.times[len(u.times)-maxLinksADay] > l.Time-day {
+		return refuse(NotAllowed, "more than %d links in a day", maxLinksADay)
 	}
-	if _, twice := u.DeviceAt(envelope.KeyOf(b.Key), u.Seq()); twice {
-		return refuse(Duplicate, "device %s", envelope.KeyOf(b.Key))
-	}
-	if len(e.Signatures) != 2 {
-		return refuse(BadSignature, "%d signatures, want the approving and the new device's", len(e.Signatures))
-	}
-	if err := verify(e, approver.Key); err != nil {
-		return err
-	}
-	if err := verify(e, b.Key); err != nil {
-		return err
-	}
-	u.devices = append(u.devices, device{body: *b, from: l.Seq})
 	return nil
 }
 
-// DeviceAt finds a device that was live when the chain had the link seq.
-func (u *User) DeviceAt(id envelope.KeyID, seq uint64) (*envelope.DeviceBody, bool) {
-	for i := range u.devices {
-		if d := &u.devices[i]; d.from <= seq && envelope.KeyOf(d.body.Key) == id {
-			return &d.body, true
+func (u *User) judgeType(l *envelope.Link, e *envelope.Entry) (func(), error) {
+	switch l.Type {
+	case envelope.DeviceAdd:
+		return u.judgeAdd(l, e)
+	case envelope.DeviceEnd:
+		return u.judgeEnd(l, e)
+	case envelope.UserKey:
+		return u.judgeKey(l, e)
+	case envelope.Recovery:
+		return u.judgeRecovery(l, e)
+	case envelope.Recover:
+		return u.judgeRecover(l, e)
+	case envelope.UserReset:
+		return u.judgeReset(l, e)
+	}
+	return nil, refuse(Malformed, "link type %q in a user's chain", l.Type)
+}
+
+// Restricts tells whether the links after from, up to to, take something away:
+// a device, a key that somebody else may know, or the whole chain.
+func (u *User) Restricts(from, to uint64) bool {
+	for _, g := range u.generations {
+		if from < g.from && g.from <= to {
+			return true
 		}
 	}
-	return nil, false
+	return from < u.reset && u.reset <= to
 }
-
-// Devices are all live devices, the first one first.
-func (u *User) Devices() []envelope.DeviceBody {
-	out := make([]envelope.DeviceBody, len(u.devices))
-	for i, d := range u.devices {
-		out[i] = d.body
-	}
-	return out
-}
-
-// RecipientAt is the user key that epochs are wrapped to at the link seq.
-func (u *User) RecipientAt(uint64) (generation uint64, public []byte) { return 1, u.recipient }

@@ -76,7 +76,7 @@ func TestUserLinks(t *testing.T) {
 		"chain":                 {edited(func(l *envelope.Link) { l.Chain = w.bob.id }), WrongChain},
 		"gap":                   {edited(func(l *envelope.Link) { l.Seq++ }), Broken},
 		"fork":                  {edited(func(l *envelope.Link) { l.Prev[0] ^= 1 }), Broken},
-		"reserved type":         {edited(func(l *envelope.Link) { l.Type = envelope.DeviceEnd }), Malformed},
+		"reserved type":         {edited(func(l *envelope.Link) { l.Type = envelope.Evidence }), Malformed},
 		"body":                  {edited(func(l *envelope.Link) { l.Body = []byte{0x80} }), Malformed},
 		"approver unknown":      {edited(func(l *envelope.Link) { l.Key = phone.ID() }), DeviceUnknown},
 		"approver of another":   {edited(func(l *envelope.Link) { l.User = w.bob.ID() }), DeviceUnknown},

@@ -26,7 +26,7 @@ type world struct {
 	base                                string // which of the vectors' worlds it began as
 	roots                               []*seal.SigningKey
 	recorder, second, removal, receipts *seal.SigningKey
-	removal2                            *seal.SigningKey
+	removal2, officer                   *seal.SigningKey
 	org                                 *Org
 	users                               map[envelope.UserID]*User
 	alice, bob, carol, dave             *person // owner, member, moderator, nobody yet
@@ -74,7 +74,7 @@ func linkEntry(l *envelope.Link, keys ...*seal.SigningKey) *envelope.Entry {
 func found(t tester, capture envelope.Capture) *world {
 	w := &world{
 		t: t, base: "founded " + string(capture), roots: []*seal.SigningKey{key("root 1"), key("root 2"), key("root 3")}, users: map[envelope.UserID]*User{}, now: 1e15,
-		recorder: key("recorder"), second: key("second recorder"), removal: key("removal"), removal2: key("second removal"), receipts: key("receipts"),
+		recorder: key("recorder"), second: key("second recorder"), removal: key("removal"), removal2: key("second removal"), officer: key("officer"), receipts: key("receipts"),
 	}
 	slices.SortFunc(w.roots, func(a, b *seal.SigningKey) int { return envelope.CompareKey(a.ID(), b.ID()) })
 	org, err := NewOrg(w.orgGenesis(func(b *envelope.OrgGenesisBody) { b.Capture = capture }))
@@ -86,6 +86,7 @@ func found(t tester, capture envelope.Capture) *world {
 		{Role: envelope.RoleRemoval, Key: w.removal.Public()},
 		{Role: envelope.RoleRemoval, Key: w.removal2.Public()},
 		{Role: envelope.RoleReceipt, Key: w.receipts.Public()},
+		{Role: envelope.RoleOfficer, Key: w.officer.Public()},
 	} {
 		p.Name = string(p.Role)
 		w.must(w.org.Apply(w.orgLink(envelope.OrgList, &p)))
@@ -361,6 +362,7 @@ type state struct {
 	flat     Channel
 	heads    []envelope.Hash
 	members  map[envelope.UserID]Member
+	former   map[envelope.UserID]uint64
 	counters map[envelope.KeyID]Counter
 	covered  map[envelope.KeyID]uint64
 	epochs   []Epoch
@@ -371,7 +373,7 @@ type state struct {
 }
 
 func (c *Channel) snapshot() state {
-	s := state{flat: *c, heads: slices.Clone(c.heads), members: maps.Clone(c.members), counters: maps.Clone(c.counters),
+	s := state{flat: *c, heads: slices.Clone(c.heads), members: maps.Clone(c.members), former: maps.Clone(c.left), counters: maps.Clone(c.counters),
 		covered: maps.Clone(c.covered), tops: slices.Clone(c.tops), left: slices.Clone(c.departures)}
 	for _, e := range c.epochs {
 		copied := *e
@@ -385,6 +387,6 @@ func (c *Channel) snapshot() state {
 		s.due = *c.due
 	}
 	f := &s.flat
-	f.heads, f.members, f.counters, f.covered, f.epochs, f.current, f.due, f.tops, f.dir, f.departures = nil, nil, nil, nil, nil, nil, nil, nil, nil, nil
+	f.heads, f.members, f.left, f.counters, f.covered, f.epochs, f.current, f.due, f.tops, f.dir, f.departures = nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil
 	return s
 }

@@ -94,7 +94,7 @@ const (
 	CauseRemove  Cause = "remove"
 	CauseExpiry  Cause = "expiry"
 	CauseDemand  Cause = "demand"
-	CauseDevice  Cause = "device"   // reserved: a device was revoked
+	CauseDevice  Cause = "device"   // a member's device was revoked, their key renewed or their chain reset
 	CauseBadWrap Cause = "bad_wrap" // reserved
 	CauseRestore Cause = "restore"
 )

@@ -17,10 +17,12 @@ const (
 	// User chain.
 	UserGenesis LinkType = "user.genesis"       // UserGenesisBody
 	DeviceAdd   LinkType = "user.device_add"    // DeviceBody; the new device signs too
-	DeviceEnd   LinkType = "user.device_revoke" // reserved
-	UserKey     LinkType = "user.key"           // reserved
+	DeviceEnd   LinkType = "user.device_revoke" // DeviceEndBody
+	UserKey     LinkType = "user.key"           // KeyBody
+	Recovery    LinkType = "user.recovery"      // RecoveryBody; the recovery key signs too
+	Recover     LinkType = "user.recover"       // RecoverBody; signed by the recovery key
+	UserReset   LinkType = "user.reset"         // ResetBody; signed by an officer
 	Evidence    LinkType = "user.evidence"      // reserved
-	UserReset   LinkType = "user.reset"         // reserved
 
 	// Channel chain.
 	ChannelGenesis LinkType = "channel.genesis"  // ChannelGenesisBody
@@ -103,7 +105,7 @@ const (
 	RoleRemoval    Role = "removal"    // the server's key for removals, and nothing else
 	RoleCompliance Role = "compliance" // a person who may request holds, disposals and exports
 	RoleLegal      Role = "legal"      // a person who may approve them
-	RoleOfficer    Role = "officer"    // reserved: enrolment evidence
+	RoleOfficer    Role = "officer"    // lets somebody who lost every device start again
 	RoleWitness    Role = "witness"    // reserved
 )
 
@@ -145,23 +147,4 @@ type DelistBody struct {
 	_     struct{} `cbor:",toarray"`
 	Role  Role
 	Party KeyID
-}
-
-// DeviceBody is a device's public keys. The device is named by KeyOf(Key).
-type DeviceBody struct {
-	_         struct{} `cbor:",toarray"`
-	Name      string
-	Key       []byte // Ed25519 public key
-	Recipient []byte // public key of the suite that the user seed is wrapped to
-	Wrap      Hash   // of the user seed's wrap to this device
-}
-
-// UserGenesisBody starts a person's chain with a first device and key
-// generation 1.
-type UserGenesisBody struct {
-	_         struct{} `cbor:",toarray"`
-	Suite     Suite
-	Device    DeviceBody
-	Recipient []byte // public key of generation 1 that epochs are wrapped to
-	Nonce     []byte // 16 random bytes
 }

@@ -85,6 +85,7 @@ func inLink[T any](name string, v *T) format {
 func formats() []format {
 	org, ids := OrgID(h(1)), []ChannelID{ChannelID(h(1)), ChannelID(h(2))}
 	device := DeviceBody{Name: "laptop", Key: []byte{1}, Recipient: []byte{2}, Wrap: h(1)}
+	key := KeyBody{Generation: 2, Recipient: []byte{1}, Wraps: []Hash{h(1)}, Previous: []byte{3}}
 	return []format{
 		{"entry of a link", Marshal(sampleEntry(KindLink)), whole(ParseEntry)},
 		{"entry of a message", Marshal(sampleEntry(KindMessage)), whole(ParseEntry)},
@@ -103,8 +104,13 @@ func formats() []format {
 		inLink("org.genesis", &OrgGenesisBody{Name: "n", Suite: SuiteAge, Roots: [][]byte{{1}}, Threshold: 1, Capture: CaptureOff, Nonce: []byte{1}}),
 		inLink("org.list", &Party{Role: RoleRecorder, Name: "n", Key: []byte{1}, Recipient: []byte{1}, Scope: ids}),
 		inLink("org.delist", &DelistBody{Role: RoleRecorder, Party: KeyID(h(1))}),
-		inLink("user.genesis", &UserGenesisBody{Suite: SuiteAge, Device: device, Recipient: []byte{1}, Nonce: []byte{1}}),
+		inLink("user.genesis", &UserGenesisBody{Suite: SuiteAge, Device: device, Recipient: []byte{1}, Nonce: []byte{1}, Replaces: []Replaced{{User: UserID(h(1)), Seq: 1, OrgSeq: 2}}}),
 		inLink("user.device_add", &device),
+		inLink("user.device_revoke", &DeviceEndBody{Device: KeyID(h(1)), Key: key}),
+		inLink("user.key", &key),
+		inLink("user.recovery", &RecoveryBody{Stand: []RecoveryKey{{Key: []byte{1}, Recipient: []byte{2}}}, Key: key}),
+		inLink("user.recover", &RecoverBody{Add: []DeviceBody{device}, End: []KeyID{KeyID(h(1))}, Key: key}),
+		inLink("user.reset", &ResetBody{Successor: UserID(h(1)), OrgSeq: 1, OrgHead: h(2)}),
 		inLink("channel.genesis", &ChannelGenesisBody{Access: AccessPublic, Capture: CaptureOff, Recorders: []KeyID{KeyID(h(1))}, History: HistorySinceJoin, Lifetime: 60, Nonce: []byte{1}}),
 		inLink("channel.add", &AddBody{User: UserID(h(1)), Rank: RankMember, HistoryFrom: 1}),
 		inLink("channel.role", &RoleBody{User: UserID(h(1)), Rank: RankMember}),

@@ -15,6 +15,39 @@ func UserIdentity(s envelope.Suite, seed UserSeed) (*Identity, error) {
 	return IdentityFromSeed(s, derived[:])
 }
 
+// UserSealingKey is what a user key generation seals for its own person: the
+// seed before it, and what only that person may read.
+func UserSealingKey(seed UserSeed) DataKey {
+	return derive[DataKey](seed, nil, envelope.Frame("user-sealing"))
+}
+
+// Lineage is where a user key generation stands: whose it is, and its number.
+type Lineage struct {
+	Org        envelope.OrgID
+	User       envelope.UserID
+	Generation uint64
+}
+
+func (l Lineage) aad() []byte {
+	return envelope.Frame("previous-user-seed", l.Org, l.User, l.Generation)
+}
+
+// SealPrevious seals the seed of the generation before under seed, which is that
+// of l. It gives 60 bytes, for the link that starts the generation.
+func SealPrevious(seed UserSeed, l Lineage, previous UserSeed) []byte {
+	return SealBytes(UserSealingKey(seed), l.aad(), previous[:])
+}
+
+// OpenPrevious opens what SealPrevious sealed. The caller must compare
+// UserIdentity(previous).Recipient() with the user's chain before using it.
+func OpenPrevious(seed UserSeed, l Lineage, sealed []byte) (UserSeed, error) {
+	previous, err := OpenBytes(UserSealingKey(seed), l.aad(), sealed)
+	if err != nil || len(previous) != 32 {
+		return UserSeed{}, fmt.Errorf("opening the user seed before generation %d: %w", l.Generation, ErrUndecryptable)
+	}
+	return UserSeed(previous), nil
+}
+
 // UserSeedContext says which user seed a wrap must hold.
 type UserSeedContext struct {
 	Org        envelope.OrgID

@@ -145,6 +145,34 @@ func TestUserSeedWrap(t *testing.T) {
 	})
 }
 
+// TestUserSeedsBefore: the newest seed opens all before it, and is opened by
+// none of them; each stands in its own place alone.
+func TestUserSeedsBefore(t *testing.T) {
+	t.Parallel()
+	one, two := UserSeed(fill("one")), UserSeed(fill("two"))
+	l := Lineage{Org: envelope.OrgID(fill("org")), User: envelope.UserID(fill("user")), Generation: 2}
+	sealed := SealPrevious(two, l, one)
+	if len(sealed) != 60 {
+		t.Fatalf("%d bytes", len(sealed))
+	}
+	if got, err := OpenPrevious(two, l, sealed); err != nil || got != one {
+		t.Fatalf("opening: %v", err)
+	}
+	_, err := OpenPrevious(one, l, sealed)
+	wantError(t, err, ErrUndecryptable)
+	_, err = OpenPrevious(two, l, SealBytes(UserSealingKey(two), l.aad(), one[:31]))
+	wantError(t, err, ErrUndecryptable)
+	for name, edit := range map[string]func(*Lineage){
+		"org": func(l *Lineage) { l.Org[0]++ }, "user": func(l *Lineage) { l.User[0]++ }, "generation": func(l *Lineage) { l.Generation++ },
+	} {
+		other := l
+		edit(&other)
+		if _, err := OpenPrevious(two, other, sealed); !errors.Is(err, ErrUndecryptable) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestAttack50ForeignUserSeed: a device that is handed another user key finds
 // that it is not the one in the user's chain, whoever wrapped it.
 func TestAttack50ForeignUserSeed(t *testing.T) {

@@ -13,6 +13,35 @@ export interface Device {
 
 const device = record<Device>({ name: text, key: bytes, recipient: bytes, wrap: id });
 
+/** The next generation of a person's key. */
+export interface Key {
+  readonly generation: bigint;
+  readonly recipient: Bytes;
+  readonly wraps: readonly Bytes[];
+  readonly previous: Bytes;
+}
+
+const key = record<Key>({ generation: uint, recipient: bytes, wraps: list(id), previous: bytes });
+
+/** The chain that a person who starts again leaves behind. */
+export interface Replaced {
+  readonly user: Bytes;
+  readonly seq: bigint;
+  readonly head: Bytes;
+  readonly orgSeq: bigint;
+  readonly orgHead: Bytes;
+  readonly officer: Bytes;
+}
+
+const replaced = record<Replaced>({ user: id, seq: uint, head: id, orgSeq: uint, orgHead: id, officer: id });
+
+export interface RecoveryKey {
+  readonly key: Bytes;
+  readonly recipient: Bytes;
+}
+
+const recoveryKey = record<RecoveryKey>({ key: bytes, recipient: bytes });
+
 /** Someone whom the organisation lists in a role. */
 export interface Party {
   readonly role: string;
@@ -30,8 +59,13 @@ export const bodies = {
   "org.genesis": record({ name: text, suite: text, roots: list(bytes), threshold: uint, capture: text, nonce: bytes }),
   "org.list": party,
   "org.delist": record({ role: text, party: id }),
-  "user.genesis": record({ suite: text, device, recipient: bytes, nonce: bytes }),
+  "user.genesis": record({ suite: text, device, recipient: bytes, nonce: bytes, replaces: list(replaced) }),
   "user.device_add": device,
+  "user.device_revoke": record({ device: id, key }),
+  "user.key": key,
+  "user.recovery": record({ stand: list(recoveryKey), key }),
+  "user.recover": record({ add: list(device), end: list(id), key }),
+  "user.reset": record({ successor: id, orgSeq: uint, orgHead: id }),
   "channel.genesis": record({
     access: text, capture: text, recorders: list(id), history: text, lifetime: uint,
     orgSeq: uint, orgHead: id, userSeq: uint, userHead: id, nonce: bytes,

@@ -109,6 +109,7 @@ const needs: Readonly<Record<string, readonly Field[]>> = {
   signer: ["key"],
   receipt: ["key"],
   removal: ["key"],
+  officer: ["key"],
   compliance: ["user"],
   legal: ["user"],
 };

@@ -26,9 +26,10 @@ export function judgeEpoch(s: State, act: LinkAct<"channel.epoch">): Change {
 
 /** Everyone whom the next epoch must be wrapped to, in the order of its roots. */
 export function recipients(s: State): Recipient[] {
-  const members = [...s.members.keys()].map(unhex).sort(compare).map((id) => {
-    return { kind: 1n, id, generation: 1n, public: userOf(s, id).recipient };
-  });
+  const members = [...s.members].map(([user, { seq }]) => {
+    const id = unhex(user);
+    return { kind: 1n, id, ...userOf(s, id).keyAt(seq) };
+  }).sort((a, b) => compare(a.id, b.id));
   const recorders = s.genesis.recorders.map((id) => ({ kind: 2n, id, generation: 0n, public: recorderOf(s, id).recipient }));
   return [...members, ...recorders];
 }

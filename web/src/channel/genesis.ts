@@ -57,7 +57,7 @@ function placeFirst(directory: Directory, act: Act, link: LinkOf<"channel.genesi
   const owner = { rank: "owner", seq: link.body.userSeq, from: 1n } as const;
   return {
     directory, id, genesis: link.body, links: [act.hash], heads: [first, head], received, orgSeq: link.body.orgSeq,
-    members: new Map([[hex(link.user), owner]]), devices: new Map(), covered: new Map(), epochs: [],
+    members: new Map([[hex(link.user), owner]]), left: new Map(), devices: new Map(), covered: new Map(), epochs: [],
     current: undefined, due: undefined, departures: [],
   };
 }

@@ -5,15 +5,18 @@ import { size } from "../chain/link.js";
 import { demand, found } from "../refusal.js";
 import { checkDeparture, counts } from "./departure.js";
 import { checkMember, isSelf } from "./signer.js";
-import { hasOtherOwner, isRank, memberOf, rotate, userOf, type Change, type LinkAct, type State } from "./state.js";
+import { drop, hasOtherOwner, isRank, memberOf, rotate, userOf, type Change, type LinkAct, type State } from "./state.js";
 
 const maxMembers = 2000;
 
 export function judgeAdd(s: State, act: LinkAct<"channel.add">): Change {
   const { user, seq, head, rank, from } = act.link.body;
-  const known = userOf(s, user).headAt(seq);
-  demand(known !== undefined && equal(known, head), "head_unknown", "adding a member");
+  const chain = userOf(s, user);
+  const known = chain.headAt(seq);
+  const forward = seq >= (s.left.get(hex(user)) ?? 0n);
+  demand(known !== undefined && equal(known, head) && forward, "head_unknown", "adding a member");
   demand(!memberOf(s, user), "duplicate", "adding a member");
+  demand(!chain.hasEnded(seq), "not_allowed", "adding a member whose chain ended");
   demand(isRank(rank), "malformed", "adding a member: rank");
   const closed = s.genesis.access === "direct" && s.epochs.length > 0;
   demand(!closed, "not_allowed", "adding a member to a direct channel");
@@ -39,13 +42,13 @@ function checkAdder(s: State, act: LinkAct<"channel.add">): void {
 
 export function judgeRemove(s: State, act: LinkAct<"channel.remove">): Change {
   const { user, reason } = act.link.body;
-  found(memberOf(s, user), "not_member", "removing a member");
+  const target = found(memberOf(s, user), "not_member", "removing a member");
   demand(size(reason) <= 64, "malformed", "removing a member: reason");
   const departs = isZero(act.link.user);
   if (departs) checkDeparture(s, act);
   else checkRemover(s, act);
   return () => {
-    s.members.delete(hex(user));
+    drop(s, user, target.seq);
     if (departs) s.departures = [...s.departures.filter((t) => counts(t, act.placed.received)), act.placed.received];
     rotate(s, act.placed.position, true);
   };

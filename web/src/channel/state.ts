@@ -52,6 +52,8 @@ export interface State {
   received: bigint;
   orgSeq: bigint;
   readonly members: Map<string, Member>;
+  /** Of former members, the newest link of their chain that was known. */
+  readonly left: Map<string, bigint>;
   readonly devices: Map<string, Counter>;
   /** The last position that each recorder covered. */
   readonly covered: Map<string, bigint>;
@@ -85,6 +87,12 @@ export function headAfter(prev: Bytes, { placed, hash }: Act): Bytes {
 }
 
 export const memberOf = (s: State, user: Bytes): Member | undefined => s.members.get(hex(user));
+
+/** Ends a membership. What is known of the user's chain stays, so that nobody comes back under an older head. */
+export function drop(s: State, user: Bytes, seq: bigint): void {
+  s.members.delete(hex(user));
+  s.left.set(hex(user), seq);
+}
 
 export const hasOtherOwner = (s: State, user: Bytes): boolean =>
   [...s.members].some(([id, m]) => m.rank === "owner" && id !== hex(user));

@@ -2,7 +2,7 @@
 import { equal, hex, isZero, type Bytes } from "../encoding/bytes.js";
 import { demand, found } from "../refusal.js";
 import { checkListed, checkMember } from "./signer.js";
-import { memberOf, userOf, type Change, type LinkAct, type State } from "./state.js";
+import { drop, memberOf, rotate, userOf, type Change, type LinkAct, type State } from "./state.js";
 
 export function judgeSync(s: State, act: LinkAct<"channel.sync">): Change {
   const { user, body } = act.link;
@@ -18,10 +18,15 @@ function syncOrg(s: State, { link: { body } }: LinkAct<"channel.sync">): Change 
   };
 }
 
-function syncUser(s: State, { link: { body } }: LinkAct<"channel.sync">): Change {
+function syncUser(s: State, { link: { body }, placed }: LinkAct<"channel.sync">): Change {
   const member = found(memberOf(s, body.chain), "not_member", "syncing a user");
-  checkNewer(userOf(s, body.chain).headAt(body.seq), member.seq, body);
-  return () => s.members.set(hex(body.chain), { ...member, seq: body.seq });
+  const user = userOf(s, body.chain);
+  checkNewer(user.headAt(body.seq), member.seq, body);
+  return () => {
+    if (user.restricts(member.seq, body.seq)) rotate(s, placed.position, true);
+    if (user.hasEnded(body.seq)) drop(s, body.chain, body.seq);
+    else s.members.set(hex(body.chain), { ...member, seq: body.seq });
+  };
 }
 
 function checkNewer(head: Bytes | undefined, known: bigint, body: { readonly seq: bigint; readonly head: Bytes }): void {
