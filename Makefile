@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test check lint deps fips golden bench bench-smoke proof rules soak faults web fuzz
+.PHONY: help run demo build test check lint deps fips golden bench bench-smoke proof rules soak faults web fuzz mutants checks
 
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -63,6 +63,12 @@ golden: deps ## rewrite the golden files; the diff is the review
 
 fuzz: ## run every fuzz target, each for FUZZTIME (10s)
 	@scripts/fuzz
+
+mutants: ## change crypto/chain and crypto/envelope in one way at a time; tests must see it (N=60: so many of each)
+	@nice $(GO) run ./cmd/internal/mutants -n $(or $(N),0) ./crypto/envelope ./crypto/chain
+
+checks: ## take each check of crypto/chain and crypto/envelope away and name the test that goes red
+	@nice $(GO) run ./cmd/internal/mutants -checks ./crypto/envelope ./crypto/chain
 
 bench: ## run every Go benchmark
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -51,10 +52,15 @@ func TestEntryShape(t *testing.T) {
 			}
 		},
 	})
-	largest := message()
+	largest, signers := message(), link()
 	largest.Header, largest.Payload = make([]byte, MaxHeader), make([]byte, MaxPayload)
-	if _, err := ParseEntry(Marshal(largest)); err != nil {
-		t.Errorf("largest entry: %v", err)
+	for i := range byte(14) {
+		signers.Attach(sampleSignature(i + 3))
+	}
+	for name, e := range map[string]*Entry{"largest": largest, "16 signatures": signers} {
+		if _, err := ParseEntry(Marshal(e)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
@@ -77,6 +83,11 @@ func TestPlacedShape(t *testing.T) {
 	refusesAll(t, func() *Placed { return samplePlaced(KindLink) }, whole(ParsePlaced), map[string]func(*Placed){
 		"salt": func(p *Placed) { p.Salt = make([]byte, 32) },
 	})
+	long := disposed()
+	long.Entry.Header = make([]byte, MaxHeader)
+	if _, err := ParsePlaced(Marshal(long)); err != nil {
+		t.Errorf("largest header of a disposed message: %v", err)
+	}
 	if a, b := live(), disposed(); a.Hash() != b.Hash() || a.Hash() != a.Entry.Hash() {
 		t.Error("disposing of a payload changed the entry's hash")
 	}
@@ -109,16 +120,21 @@ func TestHeaderShape(t *testing.T) {
 		"11 attachments":    func(m *Header) { m.Attachments = manyAttachments() },
 		"attachment twice":  func(m *Header) { m.Attachments[1].ID = m.Attachments[0].ID },
 		"void of itself":    func(m *Header) { m.Void = []uint64{3, 4} },
+		"only itself void":  func(m *Header) { m.Void = []uint64{4} },
 		"unsorted void":     func(m *Header) { m.Void = []uint64{2, 1} },
 		"void twice":        func(m *Header) { m.Void = []uint64{2, 2} },
 		"far unsorted void": func(m *Header) { m.Void = []uint64{1<<63 + 2, 1} },
 		"unsorted mentions": func(m *Header) { m.Mentions[0], m.Mentions[1] = m.Mentions[1], m.Mentions[0] },
 		"mention twice":     func(m *Header) { m.Mentions[1] = m.Mentions[0] },
 	})
-	far := sampleHeader()
+	far, post, remove := sampleHeader(), sampleHeader(), sampleHeader()
 	far.DeviceSeq, far.Void = 1<<63+9, []uint64{1, 1<<63 + 2}
-	if _, err := ParseHeader(&Entry{Kind: KindMessage, Header: Marshal(far)}); err != nil {
-		t.Errorf("void far apart, in order: %v", err)
+	post.Kind, post.Target, post.Void, post.Attachments = Post, Ref{}, nil, manyAttachments()[:MaxAttachments]
+	remove.Kind = Delete
+	for name, m := range map[string]*Header{"void far apart, in order": far, "post with 10 attachments and no void": post, "delete": remove} {
+		if _, err := ParseHeader(&Entry{Kind: KindMessage, Header: Marshal(m)}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
@@ -144,6 +160,11 @@ func TestCoverageShape(t *testing.T) {
 		},
 		"a withheld salt is no exception": func(c *Coverage) { c.Exceptions[0].Code = "missing_salt" },
 	})
+	one := sampleCoverage()
+	one.To, one.Exceptions = one.From, one.Exceptions[:1]
+	if _, err := ParseCoverage(&Entry{Kind: KindCoverage, Header: Marshal(one)}); err != nil {
+		t.Errorf("coverage of one position: %v", err)
+	}
 	refusesAll(t, sampleAcknowledgement, inside(KindAcknowledgement, ParseAcknowledgement), map[string]func(*Acknowledgement){
 		"version": func(a *Acknowledgement) { a.Version = 2 },
 	})
@@ -182,8 +203,20 @@ func TestStatements(t *testing.T) {
 		t.Fatal(err)
 	}
 	renamed.Signature.Key[0] ^= 1
-	if _, err := ParseSigned(sampleSigned(LabelReceipt, make([]byte, MaxHeader))); !errors.Is(err, ErrFormat) {
-		t.Errorf("oversize: %v", err)
+	for n, want := range map[int]error{MaxHeader: nil, MaxHeader + 1: ErrFormat} {
+		room := n - len(signBytes(LabelReceipt, make([]byte, 256))) + 256
+		if raw := signBytes(LabelReceipt, make([]byte, room)); len(raw) != n {
+			t.Fatalf("statement of %d bytes", len(raw))
+		} else if _, err := ParseSigned(raw); !errors.Is(err, want) {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+	}
+	type login struct { // a statement outside this package, which has no version
+		_     struct{} `cbor:",toarray"`
+		Nonce []byte
+	}
+	if _, err := OpenStatement[login](sampleSigned("login", &login{Nonce: []byte{1}}), "login", public); err != nil {
+		t.Errorf("a statement without a version: %v", err)
 	}
 	flipped := bytes.Clone(good)
 	flipped[len(flipped)-1] ^= 1
@@ -226,6 +259,15 @@ func TestOrderShape(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	for n, want := range map[int]error{1 << 20: nil, 1<<20 + 1: ErrFormat} {
+		order := ReleaseOrder{Version: 1, Reason: strings.Repeat("r", n)}
+		order.Reason = order.Reason[:2*n-len(Marshal(&order))]
+		if b := Marshal(&order); len(b) != n {
+			t.Fatalf("order of %d bytes", len(b))
+		} else if _, err := ParseOrder[ReleaseOrder](b); !errors.Is(err, want) {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+	}
 	for _, b := range [][]byte{Marshal(&HoldOrder{}), Marshal(&RuleOrder{}), Marshal(&DisposalPlan{}), Marshal(&ExportOrder{})} {
 		_, e1 := ParseOrder[HoldOrder](b)
 		_, e2 := ParseOrder[RuleOrder](b)
@@ -233,6 +275,32 @@ func TestOrderShape(t *testing.T) {
 		_, e4 := ParseOrder[ExportOrder](b)
 		if e1 == nil || e2 == nil || e3 == nil || e4 == nil {
 			t.Errorf("took an order of version 0: %x", b)
+		}
+	}
+}
+
+func TestParty(t *testing.T) {
+	t.Parallel()
+	if p := (Party{Key: []byte{1}, User: UserID(h(1)), Recipient: []byte{1}}); p.ID() != KeyOf([]byte{1}) {
+		t.Error("a party with a key is not named by it")
+	}
+	a, b := ChannelID(h(1)), ChannelID(h(2))
+	if p := (Party{}); !p.Covers(a) {
+		t.Error("an empty scope is not every channel")
+	}
+	if p := (Party{Scope: []ChannelID{a}}); !p.Covers(a) || p.Covers(b) {
+		t.Error("a scope of one channel")
+	}
+}
+
+func TestCompareRecipient(t *testing.T) {
+	t.Parallel()
+	rising := []Recipient{{Kind: RecipientMember, ID: h(2)}, {Kind: RecipientMember, ID: h(3)}, {Kind: RecipientRecorder, ID: h(1)}, {Kind: RecipientRecorder, ID: h(4)}}
+	for i, a := range rising {
+		for j, b := range rising {
+			if (CompareRecipient(a, b) < 0) != (i < j) || (CompareRecipient(a, b) > 0) != (i > j) {
+				t.Errorf("%d and %d: %d", i, j, CompareRecipient(a, b))
+			}
 		}
 	}
 }

@@ -26,6 +26,10 @@ func sampleEntry(k Kind) *Entry {
 		e.Signatures = append(e.Signatures, sampleSignature(2))
 	case KindMessage:
 		e.Header, e.Payload = Marshal(sampleHeader()), bytes.Repeat([]byte{7}, minPayload)
+	case KindAcknowledgement:
+		e.Header = Marshal(sampleAcknowledgement())
+	case KindCoverage:
+		e.Header = Marshal(sampleCoverage())
 	}
 	return e
 }
@@ -54,7 +58,7 @@ func sampleHeader() *Header {
 
 func sampleCoverage() *Coverage {
 	return &Coverage{Version: 1, Org: OrgID(h(1)), Channel: ChannelID(h(2)), From: 2, To: 9, HeadTo: h(3), Root: h(4),
-		Exceptions: []Exception{{Position: 2, Code: BadCommit}, {Position: 9, Code: Undecryptable}}, Recorder: KeyID(h(5)), Time: 1}
+		Exceptions: []Exception{{Position: 2, Code: BadCommit}, {Position: 5, Code: MalformedBody}, {Position: 9, Code: Undecryptable}}, Recorder: KeyID(h(5)), Time: 1}
 }
 
 func sampleAcknowledgement() *Acknowledgement {
@@ -89,6 +93,8 @@ func formats() []format {
 	return []format{
 		{"entry of a link", Marshal(sampleEntry(KindLink)), whole(ParseEntry)},
 		{"entry of a message", Marshal(sampleEntry(KindMessage)), whole(ParseEntry)},
+		{"entry of an acknowledgement", Marshal(sampleEntry(KindAcknowledgement)), whole(ParseEntry)},
+		{"entry of coverage", Marshal(sampleEntry(KindCoverage)), whole(ParseEntry)},
 		{"placed link", Marshal(samplePlaced(KindLink)), whole(ParsePlaced)},
 		{"placed message", Marshal(samplePlaced(KindMessage)), whole(ParsePlaced)},
 		{"link", Marshal(sampleLink()), inside(KindLink, ParseLink)},

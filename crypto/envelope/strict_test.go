@@ -2,10 +2,13 @@ package envelope
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -155,10 +158,11 @@ func TestAttack36OversizedLists(t *testing.T) {
 	if err := Unmarshal([]byte{0x9b, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff}, &list); !errors.Is(err, ErrFormat) {
 		t.Errorf("promised list: %v", err)
 	}
-	deep := append(bytes.Repeat([]byte{0x81}, 1000), 0)
-	var v any
-	if err := Unmarshal(deep, &v); !errors.Is(err, ErrFormat) {
-		t.Errorf("deep nesting: %v", err)
+	for depth, want := range map[int]error{maxNesting: nil, maxNesting + 1: ErrFormat, 1000: ErrFormat} {
+		var v any
+		if err := Unmarshal(append(bytes.Repeat([]byte{0x81}, depth), 0), &v); !errors.Is(err, want) {
+			t.Errorf("%d levels: %v", depth, err)
+		}
 	}
 }
 
@@ -180,13 +184,64 @@ func TestFrames(t *testing.T) {
 
 func TestIDText(t *testing.T) {
 	t.Parallel()
-	text := h(0xab).String()
-	if id, err := ID[UserID](text); err != nil || id.String() != text {
-		t.Errorf("%s: %v", text, err)
+	text := strings.Repeat("0123456789abcdef", 4)
+	var read struct {
+		Hash    Hash
+		Org     OrgID
+		User    UserID
+		Channel ChannelID
+		Key     KeyID
+		Blob    BlobID
 	}
-	for _, bad := range []string{"", text[1:], text + "00", "AB" + text[2:], "0x" + text[2:], "zz" + text[2:]} {
-		if _, err := ID[UserID](bad); !errors.Is(err, ErrFormat) {
-			t.Errorf("took %q: %v", bad, err)
+	for i, field := range []any{&read.Hash, &read.Org, &read.User, &read.Channel, &read.Key, &read.Blob} {
+		full := text
+		if i == 5 {
+			full = text[:32]
+		}
+		id := field.(encoding.TextUnmarshaler)
+		if err := id.UnmarshalText([]byte(full)); err != nil || fmt.Sprint(field) != full {
+			t.Errorf("%T of %s: %v, %v", field, full, field, err)
+		}
+		for _, bad := range []string{"", full[1:], full + "00", "AB" + full[2:], "0x" + full[2:], "/0" + full[2:], ":0" + full[2:], "`0" + full[2:], "g0" + full[2:]} {
+			if err := id.UnmarshalText([]byte(bad)); !errors.Is(err, ErrFormat) {
+				t.Errorf("%T took %q: %v", field, bad, err)
+			}
 		}
 	}
+	if id, err := ID[UserID](text); err != nil || id != read.User {
+		t.Errorf("%s: %v", text, err)
+	}
+	if _, err := ID[UserID](text[1:]); !errors.Is(err, ErrFormat) {
+		t.Errorf("took %q: %v", text[1:], err)
+	}
+	b, err := json.Marshal(read)
+	if err != nil || strings.Count(string(b), text) != 5 {
+		t.Errorf("%s: %v", b, err)
+	}
+}
+
+func TestIsZero(t *testing.T) {
+	t.Parallel()
+	for _, x := range []struct {
+		name       string
+		zero, some interface{ IsZero() bool }
+	}{
+		{"hash", Hash{}, h(1)}, {"organisation", OrgID{}, OrgID(h(1))}, {"user", UserID{}, UserID(h(1))},
+		{"channel", ChannelID{}, ChannelID(h(1))}, {"key", KeyID{}, KeyID(h(1))},
+	} {
+		if !x.zero.IsZero() || x.some.IsZero() {
+			t.Error(x.name)
+		}
+	}
+}
+
+// TestMarshalPanics keeps what has no canonical encoding out of everything signed.
+func TestMarshalPanics(t *testing.T) {
+	t.Parallel()
+	defer func() {
+		if recover() == nil {
+			t.Error("encoded a function")
+		}
+	}()
+	Marshal(func() {})
 }

@@ -215,6 +215,7 @@ func frameVectors() []frameVector {
 	signatures, blob := Marshal(e.Signatures), bytes.Repeat([]byte{9}, 16)
 	return []frameVector{
 		newFrame("key id", "key", 1, key),
+		newFrame("key id of P-384", "key", 2, append([]byte{4}, make([]byte, 96)...)),
 		newFrame("info of the message key", "key"),
 		newFrame("chain id", "chain", e.Header),
 		newFrame("what signs an entry", "sign", int(e.Kind), SumBytes(e.Header), SumBytes(nil)),
@@ -240,6 +241,8 @@ func frameVectors() []frameVector {
 func TestFrameVectors(t *testing.T) {
 	t.Parallel()
 	e := sampleEntry(KindLink)
+	member := Recipient{Kind: RecipientMember, ID: h(1), Generation: 1, Public: []byte("age1pq1…")}
+	recorder := Recipient{Kind: RecipientRecorder, ID: h(1), Public: []byte("age1pq1…")}
 	sums := map[string]Hash{}
 	for _, v := range vectors.Keep(t, "frames.json", "frames and their SHA-256 (encoding.md): label and parts give frame and sum", frameVectors()) {
 		var parts []any
@@ -259,10 +262,16 @@ func TestFrameVectors(t *testing.T) {
 		sums[v.Name] = Hash(v.Sum)
 	}
 	for name, got := range map[string]Hash{
-		"key id":     Hash(KeyOf(testKey(1).Public().(ed25519.PublicKey))),
-		"chain id":   ChainOf(e.Header),
-		"entry hash": (&Entry{Kind: KindLink, Header: e.Header, Signatures: e.Signatures}).Hash(),
-		"head":       NextHead(h(1), 24, 1763800000000000, h(2)), "salt commit": SaltCommit(bytes.Repeat([]byte{5}, 32)),
+		"key id":              Hash(KeyOf(testKey(1).Public().(ed25519.PublicKey))),
+		"key id of P-384":     Hash(KeyOf(append([]byte{4}, make([]byte, 96)...))),
+		"what signs an entry": SumBytes(SigningInput(KindLink, SumBytes(e.Header), SumBytes(nil))),
+		"party without key":   Hash((&Party{User: UserID(h(1)), Recipient: []byte("age1pq1…")}).ID()),
+		"recipient id":        Hash((&Party{Recipient: []byte("age1pq1…")}).ID()),
+		"recipient leaf":      SumBytes(member.RecipientLeaf()), "wrap leaf": SumBytes(recorder.WrapLeaf(h(2))),
+		"coverage leaf": SumBytes(CoverLeaf(65536, h(1), bytes.Repeat([]byte{3}, 32))),
+		"chain id":      ChainOf(e.Header),
+		"entry hash":    (&Entry{Kind: KindLink, Header: e.Header, Signatures: e.Signatures}).Hash(),
+		"head":          NextHead(h(1), 24, 1763800000000000, h(2)), "salt commit": SaltCommit(bytes.Repeat([]byte{5}, 32)),
 		"order id": OrderHash(Marshal(&ReleaseOrder{Version: 1, Reason: "r"})),
 	} {
 		if sums[name] != got {
@@ -323,6 +332,7 @@ func statementVectors() (list []statementVector) {
 		add("another version", key, sampleSigned(label, shapes[label](2)), "malformed")
 		add("another statement's fields", key, sampleSigned(label, shapes[foreign](1)), "malformed")
 		add("a byte after", key, append(bytes.Clone(good), 0), "malformed")
+		add("length written otherwise", key, slices.Concat(items(good, 0)[0].longer(), good[1:]), "malformed")
 	}
 	return list
 }

@@ -28,6 +28,8 @@ const orders: OrderKind[] = ["hold", "release", "rule", "plan", "export"];
 export const cbor: Readers = {
   "entry of a link": whole(parseEntry),
   "entry of a message": whole(parseEntry),
+  "entry of an acknowledgement": whole(parseEntry),
+  "entry of coverage": whole(parseEntry),
   "placed link": whole(parsePlaced),
   "placed message": whole(parsePlaced),
   link: whole((b) => parseLink({ kind: kinds.link, header: b, payload: b, signatures: [] })),
