@@ -82,6 +82,12 @@ type Store interface {
 	AddRefusal(ctx context.Context, e Event, channel int64, position uint64, r envelope.Refusal, statement []byte) error
 	EpochWrap(ctx context.Context, channel int64, n uint64, recipient envelope.Hash) (wrap []byte, hashes []envelope.Hash, found bool, err error)
 
+	// Signed words beside a channel. A notice that its signer has given before
+	// changes nothing.
+	AddNotice(ctx context.Context, g policy.Grant, e Event, n Notice) error
+	Notices(ctx context.Context, channel int64, after uint64, tails bool, limit int) ([]Notice, error)
+	Evidence(ctx context.Context, channel int64, notice envelope.Hash) (sealed []byte, found bool, err error)
+
 	// Sealed files.
 	AddBlob(ctx context.Context, g policy.Grant, e Event, b Blob) error
 	Blob(ctx context.Context, id envelope.BlobID) (Blob, bool, error)
@@ -247,6 +253,17 @@ type MemberChange struct {
 	User envelope.UserID
 	Rank envelope.MemberRank
 	Join bool
+}
+
+// Notice is one signed word beside a channel.
+type Notice struct {
+	Number    uint64 // rising in the order of arrival
+	Channel   int64
+	Label     string
+	Signer    envelope.KeyID
+	About     string // what it speaks of
+	Statement []byte
+	Evidence  []byte // sealed; beside a dispute
 }
 
 // Blob is one sealed file.

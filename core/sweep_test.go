@@ -204,6 +204,20 @@ var operations = map[string]operation{
 		_, err := s.EpochWrap(w.T.Context(), p, w.desk.ID, 1)
 		return err
 	}},
+	"Tell": {records: []string{"key.notice"}, call: func(w *world, s *core.Service, p identity.Principal) error {
+		return s.Tell(w.T.Context(), p, w.desk.ID, w.tail(1))
+	}},
+	"Notices": {call: func(w *world, s *core.Service, p identity.Principal) error {
+		_, err := s.Notices(w.T.Context(), p, w.desk.ID, 0)
+		return err
+	}},
+	"Evidence": {call: func(w *world, s *core.Service, p identity.Principal) error {
+		_, err := s.Evidence(w.T.Context(), p, w.desk.ID, envelope.Hash{1})
+		if core.KindOf(err) == core.NotFound && p.Kind == identity.Person {
+			return nil // allowed, and there is none
+		}
+		return err
+	}},
 	"Upload": {records: []string{"file.upload"}, call: func(w *world, s *core.Service, p identity.Principal) error {
 		return s.Upload(w.T.Context(), p, w.desk.ID, core.Blob{ID: w.blob, Size: 4}, bytes.NewReader([]byte("file")))
 	}},
@@ -306,6 +320,16 @@ func loginRecorder(w *world, s *core.Service, _ identity.Principal) error {
 	return err
 }
 
+// tail is ann's device's word on how far it has written in the desk.
+func (w *world) tail(seq uint64) wire.NewNotice {
+	statement, err := seal.SignStatement(envelope.LabelTail, &envelope.Notice{
+		Version: envelope.Version, Org: w.Org().ID(), Channel: w.desk.ID, User: w.ann.User, Key: w.ann.Key.ID(),
+		Body: envelope.Marshal(&envelope.Tail{Seq: seq, Entry: envelope.Hash{1}, Seen: envelope.Ref{Position: 1}}), Time: 1,
+	}, w.ann.Key)
+	w.Must(err)
+	return wire.NewNotice{Statement: statement}
+}
+
 func (w *world) recorderLogin() (wire.KeyLogin, error) {
 	claim := w.Claim(w.T.Context(), w.recorder.ID(), 0)
 	claim.Role = envelope.RoleRecorder
@@ -335,6 +359,7 @@ func (w *world) state() string {
 		UNION ALL SELECT 'channels', coalesce(string_agg(c::text, '' ORDER BY id), '') FROM channels c
 		UNION ALL SELECT 'members', coalesce(string_agg(m::text, '' ORDER BY channel_id, account_id), '') FROM channel_members m
 		UNION ALL SELECT 'entries', coalesce(string_agg(e::text, '' ORDER BY channel_id, seq), '') FROM entries e
+		UNION ALL SELECT 'notices', coalesce(string_agg(n::text, '' ORDER BY id), '') FROM notices n
 		UNION ALL SELECT 'blobs', coalesce(string_agg(b::text, '' ORDER BY id), '') FROM blobs b
 	) x`)
 }

@@ -187,6 +187,25 @@ INSERT INTO watch (last_us, owed_us) VALUES (0, 0);
 GRANT SELECT ON watch TO chancery_app, chancery_retention, chancery_export;
 GRANT UPDATE (last_us, owed_us) ON watch TO chancery_app;
 
+-- Signed words beside a channel: how far devices have written, alarms, disputes and rulings. One signer says one thing
+-- once.
+CREATE TABLE notices (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    channel_id bigint NOT NULL REFERENCES channels,
+    label text NOT NULL CONSTRAINT notices_label CHECK (label IN ('tail', 'alarm', 'dispute', 'ruling')),
+    signer bytea NOT NULL CONSTRAINT notices_signer_size CHECK (length(signer) = 32),
+    about text NOT NULL,
+    hash bytea NOT NULL CONSTRAINT notices_hash_size CHECK (length(hash) = 32),
+    statement bytea NOT NULL,
+    evidence bytea,
+    at_us bigint NOT NULL,
+    CONSTRAINT notices_once UNIQUE (channel_id, label, signer, about),
+    CONSTRAINT notices_evidence_of_disputes CHECK (evidence IS NULL OR label = 'dispute')
+);
+CREATE INDEX notices_channel ON notices (channel_id, id);
+GRANT SELECT ON notices TO chancery_app, chancery_retention, chancery_export;
+GRANT INSERT ON notices TO chancery_app;
+
 GRANT SELECT ON matters, approvals, holds, rules, plans, confirmations, schedules, exports
     TO chancery_app, chancery_retention, chancery_export;
 GRANT INSERT ON matters, approvals, holds, rules, plans, confirmations, schedules, exports TO chancery_app;

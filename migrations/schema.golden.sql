@@ -364,6 +364,31 @@ CREATE TABLE public.nonces (
     expires_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE public.notices (
+    id bigint NOT NULL,
+    channel_id bigint NOT NULL,
+    label text NOT NULL,
+    signer bytea NOT NULL,
+    about text NOT NULL,
+    hash bytea NOT NULL,
+    statement bytea NOT NULL,
+    evidence bytea,
+    at_us bigint NOT NULL,
+    CONSTRAINT notices_evidence_of_disputes CHECK (((evidence IS NULL) OR (label = 'dispute'::text))),
+    CONSTRAINT notices_hash_size CHECK ((length(hash) = 32)),
+    CONSTRAINT notices_label CHECK ((label = ANY (ARRAY['tail'::text, 'alarm'::text, 'dispute'::text, 'ruling'::text]))),
+    CONSTRAINT notices_signer_size CHECK ((length(signer) = 32))
+);
+
+ALTER TABLE public.notices ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.notices_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.organisation (
     only_one boolean DEFAULT true NOT NULL,
     chain bytea NOT NULL,
@@ -678,6 +703,12 @@ ALTER TABLE ONLY public.matters
 ALTER TABLE ONLY public.nonces
     ADD CONSTRAINT nonces_pkey PRIMARY KEY (nonce);
 
+ALTER TABLE ONLY public.notices
+    ADD CONSTRAINT notices_once UNIQUE (channel_id, label, signer, about);
+
+ALTER TABLE ONLY public.notices
+    ADD CONSTRAINT notices_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.organisation
     ADD CONSTRAINT organisation_pkey PRIMARY KEY (only_one);
 
@@ -772,6 +803,8 @@ CREATE UNIQUE INDEX exports_period ON public.exports USING btree (schedule_id, f
 
 CREATE INDEX holds_in_force ON public.holds USING btree (id) WHERE (state = ANY (ARRAY['active'::text, 'release_requested'::text, 'cooling'::text]));
 
+CREATE INDEX notices_channel ON public.notices USING btree (channel_id, id);
+
 CREATE INDEX plans_open ON public.plans USING btree (created_at) WHERE (state = ANY (ARRAY['running'::text, 'pending'::text]));
 
 CREATE INDEX records_entry ON public.records USING btree (channel_id, seq) WHERE (seq IS NOT NULL);
@@ -856,6 +889,9 @@ ALTER TABLE ONLY public.holds
 
 ALTER TABLE ONLY public.matters
     ADD CONSTRAINT matters_created_by_fkey FOREIGN KEY (created_by) REFERENCES public.accounts(id);
+
+ALTER TABLE ONLY public.notices
+    ADD CONSTRAINT notices_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id);
 
 ALTER TABLE ONLY public.plans
     ADD CONSTRAINT plans_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES public.accounts(id);
@@ -1046,6 +1082,10 @@ GRANT SELECT ON TABLE public.matters TO chancery_export;
 GRANT SELECT,INSERT,DELETE ON TABLE public.nonces TO chancery_app;
 GRANT SELECT ON TABLE public.nonces TO chancery_retention;
 GRANT SELECT ON TABLE public.nonces TO chancery_export;
+
+GRANT SELECT,INSERT ON TABLE public.notices TO chancery_app;
+GRANT SELECT ON TABLE public.notices TO chancery_retention;
+GRANT SELECT ON TABLE public.notices TO chancery_export;
 
 GRANT SELECT,INSERT ON TABLE public.organisation TO chancery_app;
 GRANT SELECT ON TABLE public.organisation TO chancery_retention;

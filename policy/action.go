@@ -67,6 +67,11 @@ const (
 	CaptureCover  Action = "capture.cover"
 	CaptureReseal Action = "capture.reseal"
 
+	// Signed words beside a channel: statements, alarms, disputes and rulings on them.
+	CaptureTell Action = "capture.tell"
+	CaptureHear Action = "capture.hear"
+	CaptureRule Action = "capture.rule"
+
 	SaltFetch Action = "salt.fetch"
 
 	WSConnect       Action = "ws.connect"

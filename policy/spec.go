@@ -98,6 +98,10 @@ var specs = map[Action]Spec{
 	CaptureCover:  {Resource: ChannelResource, Mutating: true, Log: LogAlways},
 	CaptureReseal: {Resource: ChannelResource, Log: LogAlways},
 
+	CaptureTell: {Resource: ChannelResource, Mutating: true, Log: LogAlways},
+	CaptureHear: {Resource: ChannelResource, Log: LogSampled},
+	CaptureRule: {Resource: ChannelResource, Mutating: true, Log: LogAlways, Uncached: true},
+
 	SaltFetch: {Resource: ChannelResource, Log: LogSampled},
 
 	WSConnect:       {Resource: SessionResource, Log: LogDenials, SelfService: true},

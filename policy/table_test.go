@@ -63,6 +63,14 @@ func allowed() []verdict {
 		{q: ask(ExportScheduleSet, person(RoleOfficer)), want: "+rbac.officer_requests", owes: owesApproval},
 		{q: ask(RetentionWhy, person(), as("member")), want: "+channel.member_reads"},
 
+		{q: ask(CaptureTell, person(), as("member")), want: "+channel.member_tells"},
+		{q: ask(CaptureTell, service(KindRecorder)), want: "+capture.recorder_serves"},
+		{q: ask(CaptureHear, person(), as("member")), want: "+channel.member_reads"},
+		{q: ask(CaptureHear, service(KindRecorder)), want: "+capture.recorder_reads"},
+		{q: ask(CaptureHear, person(RoleAuditor)), want: "+rbac.compliance_reads"},
+		{q: ask(CaptureRule, person(RoleOfficer)), want: "+rbac.compliance_rules"},
+		{q: ask(CaptureRule, person(RoleLegal)), want: "+rbac.compliance_rules"},
+
 		{q: ask(TeamRead, person(), inTeam("member")), want: "+team.member_reads"},
 		{q: ask(TeamMemberAdd, person(), inTeam("owner")), want: "+team.owner_adds"},
 		{q: ask(ChannelCreate, person(), inTeam("member")), want: "+team.member_creates_channel", owes: owesRecorder},
@@ -187,6 +195,11 @@ func refused() []verdict {
 		{q: ask(SessionRevoke, person(), func(q *Question) { q.Resource.Owner = "u_bob" }), want: "-main.no_rule"},
 		{q: ask(ArchiveGet, person(RoleAuditor), func(q *Question) { q.Resource.Auditors = []string{"u_bob"} }), want: "-main.no_rule"},
 
+		{q: ask(CaptureTell, person(RoleOfficer)), want: "-main.no_rule"},
+		{q: ask(CaptureHear, person()), want: "-main.no_rule"},
+		{q: ask(CaptureRule, person(RoleAuditor), as("owner")), want: "-main.no_rule"},
+		{q: ask(CaptureRule, service(KindRecorder)), want: "-main.no_rule"},
+
 		{q: ask(UserDisable, person(), ofBob), want: "-main.no_rule"},
 		{q: ask(UserEnable, service(KindJob), ofBob), want: "-main.no_rule"},
 		{q: ask(MemberDepart, person(), as("owner"), departing), want: "-main.no_rule"},
@@ -228,7 +241,7 @@ func refused() []verdict {
 	unlisted := func(q *Question) { q.Resource.Recorders = []string{"s_other"} }
 	rows = append(rows, each("-capture.not_listed", service(KindRecorder), unlisted, contentReads...)...)
 	rows = append(rows, each("-capture.not_listed", service(KindRecorder), unlisted,
-		CaptureAck, CaptureCover, CaptureReseal, RetentionConfirm, ExportOpeningsPut)...)
+		CaptureAck, CaptureCover, CaptureReseal, CaptureTell, CaptureHear, RetentionConfirm, ExportOpeningsPut)...)
 	return append(rows, refusedAdmin()...)
 }
 

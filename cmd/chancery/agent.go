@@ -81,6 +81,7 @@ func (a *app) serveAgent(ctx context.Context, s *session.Session) error {
 	g := &agent{app: a, s: s, stop: stop, token: token}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return g.live(ctx) })
+	group.Go(func() error { return s.Tend(ctx) })
 	group.Go(func() error { return g.accept(ctx, l) })
 	group.Go(func() error {
 		<-ctx.Done()

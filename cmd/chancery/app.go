@@ -179,7 +179,22 @@ func (a *app) unlocked(ctx context.Context, work func(*session.Session) error) (
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	defer a.goodbye(ctx, s)
 	return work(s)
+}
+
+// farewell is how long a command waits at its end for the server to take word of
+// what was written.
+const farewell = 3 * time.Second
+
+// goodbye tells the recorders how far this device has written, also after ctx
+// has ended. What they are not told now they are told by the next run.
+func (a *app) goodbye(ctx context.Context, s *session.Session) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+	defer cancel()
+	if err := s.Goodbye(ctx); err != nil {
+		a.note(fmt.Sprintf("%v; the next run will", err))
+	}
 }
 
 func (a *app) openSession(ctx context.Context, ring *keyring.Ring) (*session.Session, error) {

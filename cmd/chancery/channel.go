@@ -174,6 +174,9 @@ func printState(w io.Writer, s *session.State) {
 		fmt.Fprintf(w, "recorded  by %s: covered to %d, newest epoch acknowledged: %t\n", printable(r.Name), r.Covered, r.Acknowledged)
 	}
 	fmt.Fprintf(w, "members   %d\n", len(s.Members))
+	for _, x := range s.Words {
+		fmt.Fprintf(w, "%-9s %s, by %s: %s\n", x.Label, x.Time.Format(time.RFC3339), x.Signer(), printable(x.Text))
+	}
 	if s.Attention != "" {
 		fmt.Fprintln(w, "Needs attention:", s.Attention)
 	}

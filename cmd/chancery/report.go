@@ -56,7 +56,7 @@ var exits = []struct {
 	{session.ErrNoMessage, client.ExitNotFound, "chancery tail CHANNEL"},
 	{session.ErrOrg, client.ExitVerify, ""},
 	{session.ErrRollback, client.ExitVerify, "ask who holds the organisation's root: chancery channel restore"},
-	{session.ErrCoverage, client.ExitVerify, ""},
+	{session.ErrCoverage, client.ExitVerify, "chancery channel show CHANNEL; compliance and legal rule on it: chancery dispute rule"},
 	{session.ErrAnswer, client.ExitVerify, ""},
 	{envelope.ErrSignature, client.ExitVerify, ""},
 	{envelope.ErrFormat, client.ExitVerify, ""},

@@ -40,6 +40,7 @@ const (
 	EpochStart       Op = "key.epoch_start"
 	EpochAcknowledge Op = "key.acknowledge"
 	Cover            Op = "key.cover"
+	Notice           Op = "key.notice" // a statement, alarm, dispute or ruling
 
 	// Policy.
 	PolicyDeny     Op = "pol.deny"
@@ -100,7 +101,7 @@ var Ops = []Op{
 	MemberAdd, MemberRemove, MemberRole,
 	ChannelCreate, ChannelSync, ChannelRestore, ChannelArchive, TeamCreate, TeamMember,
 	FileUpload, FileRead, FileDiscard,
-	UserCreate, DevicePropose, DeviceAdd, EpochStart, EpochAcknowledge, Cover,
+	UserCreate, DevicePropose, DeviceAdd, EpochStart, EpochAcknowledge, Cover, Notice,
 	PolicyDeny, PolicyActivate,
 	SessionCreate, SessionBind, SessionEnd, SessionRefuse,
 	OrgCreate, OrgLink, AccountCreate, AccountUpdate, AccountDisable, AccountEnable, ServerStart, ServerStop,

@@ -52,6 +52,7 @@ func New(c Config) *API {
 	a.devices()
 	a.teams()
 	a.channels()
+	a.notices()
 	a.files()
 	a.live()
 	a.records()

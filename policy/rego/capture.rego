@@ -4,11 +4,11 @@ package chancery.capture
 
 import future.keywords.not
 
-serves := {"capture.ack", "capture.cover", "capture.reseal", "retention.confirm", "export.openings_put"}
+serves := {"capture.ack", "capture.cover", "capture.reseal", "capture.tell", "retention.confirm", "export.openings_put"}
 
 reads := {
 	"channel.read", "message.list", "message.read", "file.read", "receipt.read",
-	"epoch.fetch_wrap", "salt.fetch", "ws.subscribe",
+	"epoch.fetch_wrap", "salt.fetch", "ws.subscribe", "capture.hear",
 }
 
 allow contains "capture.recorder_serves" if {

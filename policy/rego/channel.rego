@@ -27,13 +27,19 @@ person if {
 allow contains "channel.member_reads" if {
 	input.action in {
 		"channel.read", "message.list", "message.read", "file.read", "receipt.read",
-		"epoch.fetch_wrap", "salt.fetch", "ws.subscribe", "retention.why",
+		"epoch.fetch_wrap", "salt.fetch", "ws.subscribe", "retention.why", "capture.hear",
 	}
 	member
 }
 
 allow contains "channel.member_posts" if {
 	input.action in {"message.create", "file.upload", "ws.publish_typing"}
+	member
+}
+
+# Also where nothing may be posted: what goes wrong with capture must be told.
+allow contains "channel.member_tells" if {
+	input.action == "capture.tell"
 	member
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"time"
 
 	"chancery/cmd/internal/client"
 	"chancery/crypto/chain"
@@ -25,13 +26,21 @@ type Channel struct {
 	outbox *outbox
 	keys   map[uint64]epochKey
 	cover  cover
-	seen   map[envelope.KeyID]bool     // devices that wrote, for the snapshot
-	heads  map[uint64]envelope.Hash    // receipts for positions not yet read
-	watch  map[chan<- Message]struct{} // who follows
-	log    *[]Message                  // of a second walk, for reading: where messages go
-	listed bool                        // the live socket was told of it
-	strict bool                        // only the newest epoch will do: an older one was refused
-	doubt  bool                        // something was refused since the channel was last read to its end: read before sending
+	seen   map[envelope.KeyID]bool      // devices that wrote, for the snapshot
+	heads  map[uint64]envelope.Hash     // receipts for positions not yet read
+	watch  map[chan<- *Message]struct{} // who follows; nil: look again at what was withheld
+	log    *[]Message                   // of a second walk, for reading: where messages go
+	listed bool                         // the live socket was told of it
+	strict bool                         // only the newest epoch will do: an older one was refused
+	doubt  bool                         // something was refused since the channel was last read to its end: read before sending
+
+	words     words     // heard beside the channel
+	lastHeard time.Time // when they were asked for
+	told      uint64    // device number that the recorders were told of
+	lastTail  time.Time // when
+	alarmed   uint64    // position of the last message that an alarm was raised for
+	waiting   bool      // the person was told that capture is late
+	grief     string    // the last failure of looking after the channel
 }
 
 type epochKey struct {
@@ -66,7 +75,7 @@ func (s *Session) channel(id envelope.ChannelID) (*Channel, error) {
 	}
 	c := &Channel{
 		s: s, id: id, outbox: o, keys: map[uint64]epochKey{}, seen: map[envelope.KeyID]bool{},
-		heads: map[uint64]envelope.Hash{}, watch: map[chan<- Message]struct{}{},
+		heads: map[uint64]envelope.Hash{}, watch: map[chan<- *Message]struct{}{}, lastTail: s.Now(),
 	}
 	s.channels[id] = c
 	return c, nil
@@ -208,13 +217,13 @@ func (c *Channel) judge(ctx context.Context, p *envelope.Placed) error {
 }
 
 func (c *Channel) takeMessage(ctx context.Context, p *envelope.Placed) {
-	m, cov := c.open(ctx, p)
+	m, secret := c.open(ctx, p)
 	c.seen[m.Device] = true
-	c.cover.add(leaf{p.Position, m.Entry, cov, p.Received})
+	c.cover.add(leaf{p.Position, m.Entry, secret, p.Received})
 	if c.log != nil {
 		*c.log = append(*c.log, m)
 	}
-	c.publish(m)
+	c.publish(&m)
 }
 
 // key finds an epoch's key: asked for once, verified against the epoch's roots.

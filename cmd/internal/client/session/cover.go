@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chancery/crypto/envelope"
+	"chancery/crypto/seal"
 	"chancery/crypto/tlog"
 )
 
@@ -22,12 +23,12 @@ var (
 // stricter, never more patient.
 const CoverWithin = 60 * time.Second
 
-// leaf is one message as coverage names it. Cov is empty when this device
+// leaf is one message as coverage names it. Secret is empty when this device
 // can't open the message.
 type leaf struct {
 	Position uint64        `json:"position"`
 	Entry    envelope.Hash `json:"entry"`
-	Cov      []byte        `json:"cov,omitempty"`
+	Secret   []byte        `json:"secret,omitempty"`
 	Received int64         `json:"received_us"`
 }
 
@@ -36,52 +37,84 @@ type leaf struct {
 type cover struct {
 	from   uint64 // all messages after this position are or were in leaves
 	leaves []leaf
-	broken error // the first wrong coverage
+	faults []*fault // wrong coverage that nobody has ruled on
 }
+
+// fault is one wrong coverage, with what proves it.
+type fault struct {
+	at       envelope.Ref // position and hash of the coverage entry
+	entry    envelope.Entry
+	said     *envelope.Coverage
+	position uint64            // of the message that it excepts, 0: its root is another
+	secrets  map[uint64][]byte // of the messages in dispute, by position
+	disputed bool              // the signed dispute was delivered
+}
+
+func (f *fault) Error() string {
+	if f.position > 0 {
+		return fmt.Sprintf("%v: coverage %d of recorder %s excepts message %d, which opens here", ErrCoverage, f.at.Position, f.said.Recorder, f.position)
+	}
+	return fmt.Sprintf("%v: coverage %d of recorder %s has another root for %d to %d than the messages give", ErrCoverage,
+		f.at.Position, f.said.Recorder, f.said.From, f.said.To)
+}
+
+func (f *fault) Unwrap() error { return ErrCoverage }
 
 func (v *cover) add(l leaf) { v.leaves = append(v.leaves, l) }
 
 // takeCoverage holds a recorder's root against this device's own openings.
 func (c *Channel) takeCoverage(p *envelope.Placed) {
-	said, err := envelope.ParseCoverage(&p.Entry)
-	if err == nil {
-		err = c.cover.check(said)
-	}
-	if err != nil && c.cover.broken == nil {
-		c.cover.broken = err
-		if c.log == nil {
-			c.s.Note("Needs attention: " + err.Error())
+	if said, err := envelope.ParseCoverage(&p.Entry); err == nil {
+		if f := c.cover.check(said); f != nil {
+			f.entry, f.at = p.Entry, envelope.Ref{Position: p.Position, Hash: p.Hash()}
+			c.cover.faults = append(c.cover.faults, f)
+			c.attention(f.Error() + ". Nothing new is sent or shown here until two people have ruled on it")
 		}
 	}
 	c.cover.drop(c.captured())
+	if c.waiting && !c.late() {
+		c.waiting = false
+		c.attention("messages are captured again")
+	}
+	c.unveil()
+}
+
+// attention tells the person what happened in this channel, unless it happens in
+// a second walk.
+func (c *Channel) attention(text string) {
+	if c.log == nil {
+		c.s.Note(fmt.Sprintf("Needs attention: channel %s: %s", c.id, text))
+	}
 }
 
 // check compares a root where this device could open every message of the
 // range. Where it could not, it can't tell.
-func (v *cover) check(said *envelope.Coverage) error {
+func (v *cover) check(said *envelope.Coverage) *fault {
 	if said.From <= v.from {
 		return nil
 	}
 	var root tlog.RootBuilder
+	secrets, blind := map[uint64][]byte{}, false
 	for _, l := range v.leaves {
 		if l.Position < said.From || l.Position > said.To {
 			continue
 		}
 		excepted := slices.ContainsFunc(said.Exceptions, func(x envelope.Exception) bool { return x.Position == l.Position })
 		switch {
-		case excepted && len(l.Cov) > 0:
-			return fmt.Errorf("%w: recorder %s excepts message %d, which opens", ErrCoverage, said.Recorder, l.Position)
+		case excepted && len(l.Secret) > 0:
+			return &fault{said: said, position: l.Position, secrets: map[uint64][]byte{l.Position: l.Secret}}
 		case excepted:
-			continue
-		case len(l.Cov) == 0:
-			return nil
+		case len(l.Secret) == 0:
+			blind = true
+		default:
+			secrets[l.Position] = l.Secret
+			root.Append(tlog.LeafHash(envelope.CoverLeaf(l.Position, l.Entry, seal.Secret(l.Secret).Cov())))
 		}
-		root.Append(tlog.LeafHash(envelope.CoverLeaf(l.Position, l.Entry, l.Cov)))
 	}
-	if envelope.Hash(root.Root()) != said.Root {
-		return fmt.Errorf("%w: recorder %s has another root for %d to %d", ErrCoverage, said.Recorder, said.From, said.To)
+	if blind || envelope.Hash(root.Root()) == said.Root {
+		return nil
 	}
-	return nil
+	return &fault{said: said, secrets: secrets}
 }
 
 // drop forgets what every recorder has covered.
@@ -95,6 +128,9 @@ func (v *cover) drop(captured uint64) {
 		v.leaves = slices.Clone(v.leaves[n:])
 	}
 }
+
+// recorded tells whether the channel names recorders.
+func (c *Channel) recorded() bool { return c.chain != nil && len(c.chain.Genesis.Recorders) > 0 }
 
 // captured is the position up to which every recorder has covered.
 func (c *Channel) captured() uint64 {
@@ -112,19 +148,21 @@ func (c *Channel) captured() uint64 {
 // limit is the time, in µs, after which received messages are not shown and
 // none is sent; false while capture keeps up.
 func (c *Channel) limit() (int64, bool) {
-	if len(c.chain.Genesis.Recorders) == 0 || len(c.cover.leaves) == 0 {
+	if !c.recorded() || len(c.cover.leaves) == 0 {
 		return 0, false
 	}
 	at := c.cover.leaves[0].Received + c.s.Cover.Microseconds()
 	return at, c.s.Now().UnixMicro() > at
 }
 
+func (c *Channel) late() bool { _, late := c.limit(); return late }
+
 // trusted fails when capture does not work as this channel promises.
 func (c *Channel) trusted() error {
-	if c.cover.broken != nil {
-		return c.cover.broken
+	if len(c.cover.faults) > 0 {
+		return fmt.Errorf("channel %s: %w", c.id, c.cover.faults[0])
 	}
-	if _, late := c.limit(); late {
+	if c.late() {
 		first := c.cover.leaves[0].Position
 		behind := c.named(func(r envelope.KeyID) bool { return c.chain.Covered(r) < first })
 		return fmt.Errorf("%w: message %d has waited for recorder %s for more than %s: is it running?", ErrUncovered, first, behind, c.s.Cover)
@@ -150,4 +188,15 @@ func (s *Session) recorderName(r envelope.KeyID) string {
 		return p.Name
 	}
 	return r.String()
+}
+
+// veiled says why a message's text is not shown, "" when it is.
+func (c *Channel) veiled(m *Message) string {
+	if len(c.cover.faults) > 0 && m.Position > c.cover.faults[0].at.Position {
+		return "a coverage before it is in dispute"
+	}
+	if at, late := c.limit(); late && !m.Captured && m.Received.UnixMicro() > at {
+		return "no recorder has covered it in time"
+	}
+	return ""
 }

@@ -53,6 +53,7 @@ type account struct {
 type room struct {
 	chain  *chain.Channel
 	placed []envelope.Placed
+	told   []wire.NewNotice
 	wraps  map[uint64][][]byte
 }
 
@@ -148,6 +149,8 @@ func (h *honest) serve() {
 	on("GET /v1/channels/{channel}/entries", h.entries)
 	on("POST /v1/channels/{channel}/entries", h.place)
 	on("GET /v1/channels/{channel}/epochs/{n}", h.wrap)
+	on("POST /v1/channels/{channel}/notices", h.tell)
+	on("GET /v1/channels/{channel}/notices", h.hear)
 	h.http = httptest.NewServer(mux)
 	h.t.Cleanup(h.http.Close)
 }
@@ -206,7 +209,7 @@ func (h *honest) create(r *http.Request) (any, *client.Problem) {
 	if err != nil {
 		return nil, refusedBy(err)
 	}
-	h.channels[id] = &room{c, []envelope.Placed{*p}, map[uint64][][]byte{}}
+	h.channels[id] = &room{chain: c, placed: []envelope.Placed{*p}, wraps: map[uint64][][]byte{}}
 	return h.answer(id, p, envelope.KeyID{}, 0), nil
 }
 
@@ -326,6 +329,37 @@ func (h *honest) wrap(r *http.Request) (any, *client.Problem) {
 		return nil, &client.Problem{Status: http.StatusNotFound}
 	}
 	return out, nil
+}
+
+func (h *honest) tell(r *http.Request) (any, *client.Problem) {
+	var in wire.NewNotice
+	h.read(r, &in)
+	room := h.room(r)
+	room.told = append(room.told, in)
+	return struct{}{}, nil
+}
+
+func (h *honest) hear(r *http.Request) (any, *client.Problem) {
+	after, _ := strconv.Atoi(r.URL.Query().Get("after"))
+	out := wire.Notices{}
+	for i, n := range h.room(r).told[after:] {
+		if label, _, _, err := envelope.ParseNotice(n.Statement); err == nil && label != envelope.LabelTail {
+			out.Notices = append(out.Notices, wire.Notice{Number: uint64(after + i + 1), Statement: n.Statement})
+		}
+	}
+	return out, nil
+}
+
+// notices are those of a label in a channel.
+func (h *honest) notices(id envelope.ChannelID, label string) (out []wire.NewNotice) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, n := range h.channels[id].told {
+		if l, _, _, err := envelope.ParseNotice(n.Statement); err == nil && l == label {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // acknowledge places the recorder's word on the newest epoch.

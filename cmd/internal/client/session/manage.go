@@ -152,6 +152,7 @@ type State struct {
 	Recorders []Recorder         `json:"recorders,omitempty"`
 	Members   []Member           `json:"members"`
 	Attention string             `json:"attention,omitempty"`
+	Words     []Word             `json:"words,omitempty"` // alarms, disputes and rulings of others and this device
 }
 
 // Recorder is one recorder's standing in a channel.
@@ -181,6 +182,13 @@ func (c *Channel) State(ctx context.Context) (*State, error) {
 		s.Members = append(s.Members, Member{User: u, Rank: m.Rank, Joined: m.Joined})
 	}
 	s.Recorders = c.recorders()
+	if c.recorded() {
+		c.answer(ctx)
+		if err := c.hear(ctx); err != nil {
+			return nil, err
+		}
+		s.Words = c.words.all
+	}
 	if err := c.trusted(); err != nil {
 		s.Attention = err.Error()
 	}

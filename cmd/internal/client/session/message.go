@@ -42,11 +42,13 @@ type File struct {
 	key    seal.DataKey
 }
 
+const stateWithheld = "withheld" // for as long as capture is in doubt
+
 var kinds = map[envelope.MessageKind]string{envelope.Post: "post", envelope.Edit: "edit", envelope.Delete: "delete"}
 
 // open reads a message that the chain has taken. What can't be read is told in
 // its State, never an error: it changes what is shown and nothing else.
-func (c *Channel) open(ctx context.Context, p *envelope.Placed) (m Message, cov []byte) {
+func (c *Channel) open(ctx context.Context, p *envelope.Placed) (m Message, secret []byte) {
 	m = Message{Channel: c.id, Position: p.Position, Entry: p.Hash(), Received: time.UnixMicro(p.Received).UTC(), State: "open"}
 	h, err := envelope.ParseHeader(&envelope.Entry{Kind: p.Entry.Kind, Header: p.Entry.Header})
 	if err != nil {
@@ -76,7 +78,7 @@ func (c *Channel) open(ctx context.Context, p *envelope.Placed) (m Message, cov 
 		return m, nil
 	}
 	m.Text, m.Files = opened.Body.Text, files(opened)
-	return m, opened.Secret.Cov()
+	return m, opened.Secret[:]
 }
 
 func files(o *seal.Opened) []File {
@@ -116,7 +118,7 @@ func Fold(all []Message) []Message {
 
 // publish hands a new message to those who follow. One that does not keep up
 // is closed; it can read on from its last position.
-func (c *Channel) publish(m Message) {
+func (c *Channel) publish(m *Message) {
 	for w := range c.watch {
 		select {
 		case w <- m:
@@ -127,11 +129,14 @@ func (c *Channel) publish(m Message) {
 	}
 }
 
+// unveil has those who follow look again at what was withheld from them.
+func (c *Channel) unveil() { c.publish(nil) }
+
 // present fills in what depends on the moment of looking.
 func (c *Channel) present(m Message) Message {
 	m.Captured = len(c.chain.Genesis.Recorders) > 0 && m.Position <= c.captured()
-	if at, late := c.limit(); late && !m.Captured && m.Received.UnixMicro() > at {
-		m.Text, m.Files, m.State, m.Why = "", nil, "withheld", "no recorder has covered it in time"
+	if why := c.veiled(&m); why != "" {
+		m.Text, m.Files, m.State, m.Why = "", nil, stateWithheld, why
 	}
 	return m
 }

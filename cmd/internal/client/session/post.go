@@ -108,6 +108,7 @@ func (c *Channel) ready(ctx context.Context, read bool) error {
 		if err := c.catchUp(ctx); err != nil {
 			return err
 		}
+		c.answer(ctx)
 		if err := c.trusted(); err != nil {
 			return err
 		}

@@ -20,7 +20,11 @@ func (c *Channel) Read(ctx context.Context, after uint64) ([]Message, error) {
 	if err := c.catchUp(ctx); err != nil {
 		return nil, err
 	}
-	return c.read(ctx, after)
+	log, err := c.read(ctx, after)
+	for i := range log {
+		log[i] = c.present(log[i])
+	}
+	return log, err
 }
 
 func (c *Channel) read(ctx context.Context, after uint64) ([]Message, error) {
@@ -34,33 +38,71 @@ func (c *Channel) read(ctx context.Context, after uint64) ([]Message, error) {
 		return nil, fmt.Errorf("%w: channel %s had another past", ErrRollback, c.id)
 	}
 	log = slices.DeleteFunc(log, func(m Message) bool { return m.Position <= after || m.Position > c.position() })
-	for i := range log {
-		log[i] = c.present(log[i])
-	}
 	return log, nil
 }
 
 // Watch calls emit for every message after a position, those to come included,
-// until ctx ends or emit fails. Session.Live must run meanwhile.
+// until ctx ends or emit fails. What had to be withheld comes again once it may be
+// shown. Session.Live must run meanwhile.
 func (c *Channel) Watch(ctx context.Context, after uint64, emit func(Message) error) error {
+	s := &screen{c: c, emit: emit}
 	for {
-		live := make(chan Message, 1024)
+		live := make(chan *Message, 1024)
 		past, last, err := c.subscribe(ctx, after, live)
 		if err != nil {
 			return err
 		}
-		for _, m := range past {
-			if err := emit(m); err != nil {
+		for i := range past {
+			if err := s.show(&past[i]); err != nil {
 				return err
 			}
 		}
-		if after, err = c.forward(ctx, max(after, last), live, emit); err != nil {
+		if after, err = c.forward(ctx, max(after, last), live, s); err != nil {
 			return err
 		}
 	}
 }
 
-func (c *Channel) subscribe(ctx context.Context, after uint64, live chan Message) (past []Message, last uint64, err error) {
+// screen is what one reader sees.
+type screen struct {
+	c    *Channel
+	emit func(Message) error
+	held []Message // withheld so far
+}
+
+// show emits a message as it may be seen now; nil looks again at those withheld.
+func (s *screen) show(m *Message) error {
+	if m == nil {
+		return s.again()
+	}
+	seen := s.look(m)
+	if seen.State == stateWithheld {
+		s.held = append(s.held, *m)
+	}
+	return s.emit(seen)
+}
+
+func (s *screen) again() error {
+	held := s.held
+	s.held = nil
+	for i := range held {
+		seen := s.look(&held[i])
+		if seen.State == stateWithheld {
+			s.held = append(s.held, held[i])
+		} else if err := s.emit(seen); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *screen) look(m *Message) Message {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	return s.c.present(*m)
+}
+
+func (c *Channel) subscribe(ctx context.Context, after uint64, live chan *Message) (past []Message, last uint64, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err := c.catchUp(ctx); err != nil {
@@ -77,7 +119,7 @@ func (c *Channel) subscribe(ctx context.Context, after uint64, live chan Message
 
 // forward passes live messages on. It returns the position reached when this
 // watcher fell behind and has to read again.
-func (c *Channel) forward(ctx context.Context, last uint64, live chan Message, emit func(Message) error) (uint64, error) {
+func (c *Channel) forward(ctx context.Context, last uint64, live chan *Message, s *screen) (uint64, error) {
 	defer c.unwatch(live)
 	for {
 		select {
@@ -87,18 +129,17 @@ func (c *Channel) forward(ctx context.Context, last uint64, live chan Message, e
 			if !ok {
 				return last, nil
 			}
-			c.mu.Lock()
-			m = c.present(m)
-			c.mu.Unlock()
-			if err := emit(m); err != nil {
+			if err := s.show(m); err != nil {
 				return last, err
 			}
-			last = m.Position
+			if m != nil {
+				last = m.Position
+			}
 		}
 	}
 }
 
-func (c *Channel) unwatch(live chan Message) {
+func (c *Channel) unwatch(live chan *Message) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.watch, live)

@@ -23,6 +23,7 @@ type snapshot struct {
 	Covered  map[envelope.KeyID]uint64        `json:"covered"`
 	Leaves   []leaf                           `json:"leaves"`
 	From     uint64                           `json:"from"`
+	Told     uint64                           `json:"told,omitempty"`
 	Heads    []envelope.Hash                  `json:"heads,omitempty"` // the newest, the last of them Head
 }
 
@@ -32,7 +33,7 @@ func (c *Channel) snapshot() error {
 	if c.chain == nil {
 		return nil
 	}
-	if c.cover.broken != nil { // start again from the genesis, and find the fault again
+	if len(c.cover.faults) > 0 { // start again from the genesis, and find the fault again
 		err := c.s.Ring.Delete(snapshotName(c.id))
 		if errors.Is(err, keyring.ErrNotFound) {
 			return nil
@@ -42,7 +43,7 @@ func (c *Channel) snapshot() error {
 	snap := snapshot{
 		Position: c.chain.Position, Head: c.chain.Top, Received: c.chain.Received, Messages: c.chain.Messages,
 		Counters: map[envelope.KeyID]chain.Counter{}, Covered: map[envelope.KeyID]uint64{},
-		Leaves: c.cover.leaves, From: c.cover.from, Heads: c.newestHeads(),
+		Leaves: c.cover.leaves, From: c.cover.from, Heads: c.newestHeads(), Told: c.told,
 	}
 	for d := range c.seen {
 		snap.Counters[d] = c.chain.Counter(d)
@@ -85,6 +86,7 @@ func (c *Channel) resume(ctx context.Context) error {
 	}
 	c.chain.Know(snap.Counters, snap.Covered)
 	c.chain.Messages = snap.Messages
+	c.told = snap.Told
 	c.cover = cover{from: snap.From, leaves: snap.Leaves}
 	for d := range snap.Counters {
 		c.seen[d] = true
