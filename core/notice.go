@@ -78,7 +78,7 @@ func (s *Service) checkNotice(p identity.Principal, id envelope.ChannelID, n *en
 	if public == nil {
 		return &Error{Op: op, Kind: Denied, Code: string(chain.BadSignature), Public: "the statement is signed by another device or key than this session's"}
 	}
-	if _, err := envelope.OpenStatement[envelope.Notice](raw, label, public); err != nil {
+	if _, _, err := envelope.OpenNotice(raw, label, public); err != nil {
 		return &Error{Op: op, Kind: Denied, Code: string(chain.BadSignature), Public: "the statement's signature does not verify", Err: err}
 	}
 	return nil

@@ -18,10 +18,12 @@ import (
 	"chancery/compliance"
 	"chancery/core"
 	"chancery/core/api"
+	"chancery/core/coretest"
 	"chancery/core/live"
 	"chancery/core/wire"
 	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
+	"chancery/crypto/seal"
 	"chancery/policy"
 	"chancery/retention"
 )
@@ -148,11 +150,25 @@ func (s *server) under(e *policy.Engine) *server {
 	other.Service = core.New(c)
 	other.http = httptest.NewTLSServer(api.New(api.Config{
 		Core: other.Service, Gate: c.Gate, Live: live.NewHub(live.Config{Log: c.Log}), Records: noLog{}, MaxFile: maxFile, Log: c.Log,
+		Limits:    api.Limits{Denials: 100, PerAddress: 100}, // one person asks every route
 		Holds:     compliance.New(compliance.Config{Store: s.DB, Gate: c.Gate, Directory: dir, Now: time.Now, Log: c.Log}),
 		Retention: retention.New(retention.Config{Store: s.DB, Gate: c.Gate, Directory: dir, Now: time.Now, Log: c.Log}),
 	}))
 	s.t.Cleanup(other.http.Close)
 	return &other
+}
+
+// alarm is a device's signed word that its first message is not captured.
+func alarm(t *testing.T, c *coretest.Channel, by *coretest.Person) wire.NewNotice {
+	t.Helper()
+	raw, err := seal.SignStatement(envelope.LabelAlarm, &envelope.Notice{
+		Version: envelope.Version, Org: c.State.Org(), Channel: c.ID, User: by.User, Key: by.Key.ID(),
+		Body: envelope.Marshal(&envelope.Alarm{Code: envelope.AlarmUncovered, Number: 1}),
+	}, by.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return wire.NewNotice{Statement: raw}
 }
 
 // TestAttackCrawlUnderDenyAll asks every route, signed in and with bodies of the
@@ -169,7 +185,7 @@ func TestAttackCrawlUnderDenyAll(t *testing.T) {
 	denied := s.under(deny(t))
 	before := s.Number(`SELECT count(*) FROM records WHERE outcome <> 'denied'`)
 	id := strings.Repeat("0a", 32)
-	fill := strings.NewReplacer("{user}", ann.User.String(), "{key}", ann.Key.ID().String(), "{channel}", c.ID.String(), "{hold}", id, "{plan}", id,
+	fill := strings.NewReplacer("{user}", ann.User.String(), "{key}", ann.Key.ID().String(), "{channel}", c.ID.String(), "{hold}", id, "{notice}", id, "{plan}", id,
 		"{blob}", id[:32], "{team}", itoa(team.ID), "{n}", "1", "{position}", "1", "{username}", "admins.ann", "{path...}", "0/000.p/1")
 	bodies := map[string]any{
 		"/v1/org": wire.NewChain{Entry: s.OrgGenesis()}, "/v1/org/links": wire.NewLink{Entry: s.OrgGenesis()},
@@ -177,7 +193,7 @@ func TestAttackCrawlUnderDenyAll(t *testing.T) {
 		"/v1/devices": wire.NewDevice{Name: "x"}, "/v1/devices/{key}/proposal": wire.Device{Name: "x"},
 		"/v1/teams": wire.NewTeam{Name: "other"}, "/v1/teams/{team}/members": wire.TeamMember{Username: "admins.ann"},
 		"/v1/channels":                   wire.NewChannel{Team: team.ID, Name: "x", Genesis: ann.ChannelGenesis(envelope.CaptureOff)},
-		"/v1/channels/{channel}/entries": c.Seal(ann, "hello"), "/v1/channels/{channel}/files/{blob}": "abc",
+		"/v1/channels/{channel}/entries": c.Seal(ann, "hello"), "/v1/channels/{channel}/files/{blob}": "abc", "/v1/channels/{channel}/notices": alarm(t, c, ann),
 		"/v1/accounts/{username}/disable": wire.Disable{Reason: "left"}, "/v1/departures": wire.Countersigned{Entry: c.Departure(ann, s.Removal)},
 		"/v1/matters": wire.Matter{ID: "m", Title: "M"}, "/v1/retention/plans/{plan}/confirm": wire.Statement{Statement: []byte{1}},
 	}
@@ -218,7 +234,7 @@ func TestEveryRouteBoundsItsBody(t *testing.T) {
 	ann.Enrol()
 	all := s.whole()
 	id := strings.Repeat("0a", 32)
-	fill := strings.NewReplacer("{user}", id, "{key}", id, "{channel}", id, "{hold}", id, "{plan}", id, "{export}", id, "{schedule}", "daily",
+	fill := strings.NewReplacer("{user}", id, "{key}", id, "{channel}", id, "{hold}", id, "{notice}", id, "{plan}", id, "{export}", id, "{schedule}", "daily",
 		"{blob}", id[:32], "{team}", "1", "{n}", "1", "{position}", "1", "{username}", "bob", "{path...}", "0/000.p/1")
 	for route, op := range operations(t) {
 		if op.MaxBody <= 0 {

@@ -97,6 +97,20 @@ func ParseNotice(raw []byte) (label string, n *Notice, body any, err error) {
 	return s.Label, n, body, err
 }
 
+// OpenNotice checks that raw is a notice of the given label signed by public,
+// and decodes it and its body.
+func OpenNotice(raw []byte, label string, public []byte) (*Notice, any, error) {
+	n, err := OpenStatement[Notice](raw, label, public)
+	if err != nil {
+		return nil, nil, err
+	}
+	if n.Key != KeyOf(public) {
+		return nil, nil, fmt.Errorf("%w: notice names key %s", ErrFormat, n.Key)
+	}
+	body, err := parseNoticeBody(label, n)
+	return n, body, err
+}
+
 func parseNoticeBody(label string, n *Notice) (any, error) {
 	recorder := n.User.IsZero()
 	switch label {

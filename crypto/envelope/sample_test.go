@@ -86,6 +86,25 @@ func inLink[T any](name string, v *T) format {
 	return format{name, Marshal(v), func(b []byte) (any, error) { return ParseBody[T](&Link{Body: b}) }}
 }
 
+func sampleNotice(version uint, by UserID, body any) *Notice {
+	return &Notice{Version: version, Org: OrgID(h(1)), Channel: ChannelID(h(4)), User: by,
+		Key: KeyOf(testKey(1).Public().(ed25519.PublicKey)), Body: Marshal(body), Time: 1}
+}
+
+func sampleTail() *Tail { return &Tail{Seq: 4, Entry: h(5), Seen: Ref{Position: 9, Hash: h(6)}} }
+
+func sampleAlarm() *Alarm {
+	return &Alarm{Code: AlarmDropped, Device: KeyID(h(3)), Number: 4, Hash: h(5)}
+}
+
+func sampleDispute() *Dispute {
+	return &Dispute{Coverage: Ref{Position: 9, Hash: h(6)}, Recorder: KeyID(h(3)), Position: 7, Evidence: h(8)}
+}
+
+func sampleRuling() *Ruling {
+	return &Ruling{Coverage: Ref{Position: 9, Hash: h(6)}, Fault: FaultRecorder}
+}
+
 func formats() []format {
 	org, ids := OrgID(h(1)), []ChannelID{ChannelID(h(1)), ChannelID(h(2))}
 	device := DeviceBody{Name: "laptop", Key: []byte{1}, Recipient: []byte{2}, Wrap: h(1)}
@@ -102,6 +121,11 @@ func formats() []format {
 		{"coverage", Marshal(sampleCoverage()), inside(KindCoverage, ParseCoverage)},
 		{"acknowledgement", Marshal(sampleAcknowledgement()), inside(KindAcknowledgement, ParseAcknowledgement)},
 		{"signed", sampleSigned(LabelReceipt, &Receipt{Version: 1}), whole(ParseSigned)},
+		inLink("notice", sampleNotice(1, UserID(h(2)), sampleTail())),
+		inLink("tail", sampleTail()),
+		inLink("alarm", sampleAlarm()),
+		inLink("dispute", sampleDispute()),
+		inLink("ruling", sampleRuling()),
 		{"hold", Marshal(&HoldOrder{Version: 1, Org: org, Matter: "m", Name: "n", Users: []UserID{UserID(h(1))}, Channels: ids, Nonce: []byte{1}}), whole(ParseOrder[HoldOrder])},
 		{"release", Marshal(&ReleaseOrder{Version: 1, Org: org, Hold: h(1), Reason: "r"}), whole(ParseOrder[ReleaseOrder])},
 		{"rule", Marshal(&RuleOrder{Version: 1, Org: org, ID: "i", Revision: 1, MinRetain: 2, MaxRetain: 3, Lock: true}), whole(ParseOrder[RuleOrder])},

@@ -303,6 +303,10 @@ func statementVectors() (list []statementVector) {
 		LabelConfirmation: func(v uint) any {
 			return &Confirmation{Version: v, Org: org, Plan: h(4), Recorder: device, Disposed: 1, Time: 1}
 		},
+		LabelTail:    func(v uint) any { return sampleNotice(v, user, sampleTail()) },
+		LabelAlarm:   func(v uint) any { return sampleNotice(v, UserID{}, sampleAlarm()) },
+		LabelDispute: func(v uint) any { return sampleNotice(v, user, sampleDispute()) },
+		LabelRuling:  func(v uint) any { return sampleNotice(v, user, sampleRuling()) },
 	}
 	key, other := testKey(1).Public().(ed25519.PublicKey), testKey(2).Public().(ed25519.PublicKey)
 	labels := slices.Sorted(maps.Keys(shapes))
@@ -334,6 +338,38 @@ func statementVectors() (list []statementVector) {
 		add("a byte after", key, append(bytes.Clone(good), 0), "malformed")
 		add("length written otherwise", key, slices.Concat(items(good, 0)[0].longer(), good[1:]), "malformed")
 	}
+	return append(list, noticeVectors(key, user)...)
+}
+
+// noticeVectors are notices that nobody may say like this.
+func noticeVectors(key []byte, user UserID) (list []statementVector) {
+	add := func(name, label string, by UserID, body any, want string) {
+		list = append(list, statementVector{name, label, key, sampleSigned(label, sampleNotice(1, by, body)), want})
+	}
+	alarm := func(code AlarmCode, device KeyID, number uint64) *Alarm {
+		return &Alarm{Code: code, Device: device, Number: number, Hash: h(4)}
+	}
+	device, nobody := KeyID(h(3)), UserID{}
+	add("by a recorder", LabelTail, nobody, sampleTail(), "malformed")
+	add("of no message", LabelTail, user, &Tail{Seen: Ref{Position: 1}}, "malformed")
+	add("that saw nothing", LabelTail, user, &Tail{Seq: 1}, "malformed")
+	add("by a recorder", LabelDispute, nobody, sampleDispute(), "malformed")
+	add("of no coverage", LabelDispute, user, &Dispute{}, "malformed")
+	add("by a recorder", LabelRuling, nobody, sampleRuling(), "malformed")
+	add("of another fault", LabelRuling, user, &Ruling{Coverage: Ref{Position: 9}, Fault: "nobody"}, "malformed")
+	add("uncovered, by a device", LabelAlarm, user, alarm(AlarmUncovered, KeyID{}, 5), "ok")
+	add("uncovered, by a recorder", LabelAlarm, nobody, alarm(AlarmUncovered, KeyID{}, 5), "malformed")
+	add("uncovered, of a device", LabelAlarm, user, alarm(AlarmUncovered, device, 5), "malformed")
+	for _, code := range []AlarmCode{AlarmDropped, AlarmForked, AlarmSilent} {
+		add(string(code)+", by a recorder", LabelAlarm, nobody, alarm(code, device, 5), "ok")
+		add(string(code)+", by a device", LabelAlarm, user, alarm(code, device, 5), "malformed")
+		add(string(code)+", of no device", LabelAlarm, nobody, alarm(code, KeyID{}, 5), "malformed")
+		add(string(code)+", of no number", LabelAlarm, nobody, alarm(code, device, 0), "malformed")
+	}
+	add("of an unknown code", LabelAlarm, user, alarm("weather", KeyID{}, 5), "malformed")
+	other := sampleNotice(1, user, sampleTail())
+	other.Key = device
+	list = append(list, statementVector{"names another key", LabelTail, key, sampleSigned(LabelTail, other), "malformed"})
 	return list
 }
 
@@ -352,6 +388,9 @@ func TestStatementVectors(t *testing.T) {
 		LabelRefusal:      opened[Refusal](LabelRefusal),
 		LabelApproval:     opened[Approval](LabelApproval),
 		LabelConfirmation: opened[Confirmation](LabelConfirmation),
+	}
+	for _, label := range []string{LabelTail, LabelAlarm, LabelDispute, LabelRuling} {
+		open[label] = func(b, key []byte) error { _, _, err := OpenNotice(b, label, key); return err }
 	}
 	const about = "signed statements (statements.md): bytes that a reader of the statement kind opens under key"
 	for _, v := range vectors.Keep(t, "statements.json", about, statementVectors()) {

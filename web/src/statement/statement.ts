@@ -13,6 +13,9 @@ interface Signed {
 
 const signedShape = record<Signed>({ label: text, bytes, signature: record({ key: id, bytes }) });
 
+/** What the four kinds of notices have in common; notice.ts reads their bodies. */
+export const notice = record({ version: uint, org: id, channel: id, user: id, key: id, body: bytes, time: int });
+
 const statements = {
   receipt: record({
     version: uint, org: id, channel: id, device: id, deviceSeq: uint, entry: id, position: uint, head: id, received: int,
@@ -20,6 +23,10 @@ const statements = {
   refusal: record({ version: uint, org: id, channel: id, device: id, deviceSeq: uint, entry: id, code: text, time: int }),
   approval: record({ version: uint, org: id, action: text, object: id, user: id, device: id, time: int }),
   confirmation: record({ version: uint, org: id, plan: id, recorder: id, disposed: uint, time: int }),
+  tail: notice,
+  alarm: notice,
+  dispute: notice,
+  ruling: notice,
 } as const;
 
 export type Label = keyof typeof statements;

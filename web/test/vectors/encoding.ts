@@ -9,8 +9,9 @@ import { format, parse, type Shape } from "../../src/encoding/shape.js";
 import * as ed25519 from "../../src/key/ed25519.js";
 import { parseMessageHeader } from "../../src/message/header.js";
 import { demand } from "../../src/refusal.js";
+import { bodies as notices, openNotice, type NoticeLabel } from "../../src/statement/notice.js";
 import { parseOrder, type OrderKind } from "../../src/statement/order.js";
-import { openStatement, parseSigned, type Label } from "../../src/statement/statement.js";
+import { notice, openStatement, parseSigned, type Label } from "../../src/statement/statement.js";
 import type { Case, Reader, Readers } from "./case.js";
 
 const whole = (read: (b: ReturnType<Case["bytes"]>) => unknown): Reader => (c) => void read(c.bytes("bytes"));
@@ -37,6 +38,8 @@ export const cbor: Readers = {
   coverage: whole(parseCoverage),
   acknowledgement: whole(parseAcknowledgement),
   signed: whole(parseSigned),
+  notice: body(notice),
+  ...Object.fromEntries((Object.keys(notices) as NoticeLabel[]).map((label) => [label, body(notices[label])])),
   ...Object.fromEntries(orders.map((kind) => [kind, whole((b) => parseOrder(kind, b))])),
   ...Object.fromEntries(types.map((type) => [type, body(bodies[type])])),
 };
@@ -71,4 +74,7 @@ export const statements: Readers = {
   confirmation: statement("confirmation"),
   receipt: statement("receipt"),
   refusal: statement("refusal"),
+  ...Object.fromEntries(
+    (Object.keys(notices) as NoticeLabel[]).map((label) => [label, (c: Case) => void openNotice(label, c.bytes("key"), c.bytes("bytes"))]),
+  ),
 };

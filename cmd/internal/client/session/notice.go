@@ -84,7 +84,7 @@ func (c *Channel) listenTo(ctx context.Context, raw []byte) error {
 	if err != nil {
 		return err
 	}
-	if _, err := envelope.OpenStatement[envelope.Notice](raw, label, public); err != nil {
+	if _, _, err := envelope.OpenNotice(raw, label, public); err != nil {
 		return err
 	}
 	if label == envelope.LabelRuling || n.User.IsZero() {
