@@ -8,6 +8,7 @@ import (
 
 	"chancery/cmd/internal/client"
 	"chancery/core/wire"
+	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
 )
 
@@ -100,4 +101,57 @@ func encode(placed []envelope.Placed) [][]byte {
 		out[i] = envelope.Marshal(&placed[i])
 	}
 	return out
+}
+
+// tell shows one client another history: the channel's entries as change has
+// them, given places and heads anew.
+func (d *desk) tell(to string, change func([]envelope.Placed) []envelope.Placed) {
+	d.serves(to, func() []envelope.Placed { return change(d.history()) })
+}
+
+func (d *desk) serves(to string, history func() []envelope.Placed) {
+	d.lay(seam{getEntries, func(w http.ResponseWriter, r asked, next http.Handler) {
+		if r.by != to || r.channel != d.id {
+			next.ServeHTTP(w, r.Request)
+			return
+		}
+		told := d.replaced(history())
+		last := told[len(told)-1]
+		page := wire.Entries{Entries: [][]byte{}, Position: last.Position, Head: last.Head}
+		after, _ := strconv.ParseUint(r.URL.Query().Get("after"), 10, 64)
+		for i := range told {
+			if told[i].Position > after && (r.URL.Query().Get("kind") == "" || told[i].Entry.Kind != envelope.KindMessage) {
+				page.Entries = append(page.Entries, envelope.Marshal(&told[i]))
+			}
+		}
+		_ = json.NewEncoder(w).Encode(page)
+	}})
+}
+
+// replaced gives every entry the place and head that follow from those before.
+func (d *desk) replaced(placed []envelope.Placed) []envelope.Placed {
+	top, received := chain.StartHead(d.id), int64(0)
+	for i := range placed {
+		p := &placed[i]
+		p.Position, p.Received = uint64(i)+1, max(p.Received, received)
+		p.Payload = payload(p)
+		p.Head = envelope.NextHead(top, p.Position, p.Received, p.Hash())
+		top, received = p.Head, p.Received
+	}
+	return placed
+}
+
+func payload(p *envelope.Placed) envelope.Hash {
+	if p.Disposed() {
+		return p.Payload
+	}
+	return envelope.SumBytes(p.Entry.Payload)
+}
+
+func jsonOf(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return b
 }

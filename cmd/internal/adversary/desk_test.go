@@ -6,64 +6,69 @@ import (
 	"time"
 
 	"chancery/cmd/internal/client/session"
+	"chancery/compliance/recorder"
 	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
 	"chancery/crypto/suitetest"
 )
 
-// desk is a channel of ann, who owns it, bob and carol. The control and the
-// attack each have one, on one server, and one life of the people.
+// desk is a channel of ann, who owns it, bob and carol. The control and each lie
+// have one of their own, on one server and in one life of the people.
 type desk struct {
 	*server
 	t               *testing.T
+	lie             string // "" in the control
 	attacked        bool
 	ann, bob, carol *person
 	id              envelope.ChannelID
 	capture         envelope.Capture
 }
 
-// siege runs steps without the lie and with it, in the suite of the process.
-func siege(t *testing.T, steps func(*desk)) {
+// siege runs steps without a lie and then with each of the lies, in the suite of
+// the process. An attack with one lie need not name it.
+func siege(t *testing.T, steps func(*desk), lies ...string) {
 	t.Helper()
 	t.Parallel()
-	besiege(t, suitetest.Suite(), envelope.CaptureOff, steps)
+	besiege(t, suitetest.Suite(), envelope.CaptureOff, steps, lies)
 }
 
-// siegeCapture is siege of a recorded channel.
-func siegeCapture(t *testing.T, steps func(*desk)) {
+// siegeCapture is siege of recorded channels.
+func siegeCapture(t *testing.T, steps func(*desk), lies ...string) {
 	t.Helper()
 	t.Parallel()
-	besiege(t, suitetest.Suite(), envelope.CaptureRequired, steps)
+	besiege(t, suitetest.Suite(), envelope.CaptureRequired, steps, lies)
 }
 
 // siegeSuites is siegeCapture in every suite, for what is wrapped.
-func siegeSuites(t *testing.T, steps func(*desk)) {
+func siegeSuites(t *testing.T, steps func(*desk), lies ...string) {
 	t.Helper()
 	t.Parallel()
-	suitetest.Each(t, func(t *testing.T, suite envelope.Suite) { besiege(t, suite, envelope.CaptureRequired, steps) })
+	suitetest.Each(t, func(t *testing.T, suite envelope.Suite) { besiege(t, suite, envelope.CaptureRequired, steps, lies) })
 }
 
-func besiege(t *testing.T, suite envelope.Suite, capture envelope.Capture, steps func(*desk)) {
+func besiege(t *testing.T, suite envelope.Suite, capture envelope.Capture, steps func(*desk), lies []string) {
 	t.Helper()
-	s := start(t, suite)
-	d := desk{server: s, ann: s.join("ann"), bob: s.join("bob"), carol: s.join("carol"), capture: capture}
-	for _, attacked := range []bool{false, true} {
-		t.Run(map[bool]string{false: "control", true: "attacked"}[attacked], func(t *testing.T) {
-			d := d
-			d.t, d.attacked = t, attacked
-			d.id = d.channel(d.name(attacked))
-			for _, p := range []*person{d.ann, d.bob, d.carol} {
-				_, err := p.hold(t.Context(), d.id)
-				d.must(err)
-			}
-			steps(&d)
-			d.heal()
-		})
+	s := start(t, suite, capture)
+	all := desk{server: s, ann: s.join("ann"), bob: s.join("bob"), carol: s.join("carol"), capture: capture}
+	if len(lies) == 0 {
+		lies = []string{"attacked"}
+	}
+	t.Run("control", func(t *testing.T) { all.run(t, "", steps) })
+	for _, lie := range lies {
+		t.Run(lie, func(t *testing.T) { all.run(t, lie, steps) })
 	}
 }
 
-func (d *desk) name(attacked bool) string {
-	return map[bool]string{false: "quiet", true: "besieged"}[attacked]
+// run plays the steps at a desk of their own, which everybody follows.
+func (d desk) run(t *testing.T, lie string, steps func(*desk)) {
+	d.t, d.lie, d.attacked = t, lie, lie != ""
+	d.id = d.channel("about " + lie)
+	for _, p := range []*person{d.ann, d.bob, d.carol} {
+		_, err := p.hold(t.Context(), d.id)
+		d.must(err)
+	}
+	steps(&d)
+	d.heal()
 }
 
 // channel is another of the same three people.
@@ -101,7 +106,7 @@ func (d *desk) say(p *person, text string) {
 
 // want judges clients after the steps. Without the lie they read the texts and
 // go on; with it each shows nothing and sends nothing, for the reason: a
-// chain.Reason or an error to be found in what it says.
+// chain.Reason, a recorder.Reason or an error to be found in what it says.
 func (d *desk) want(reason any, texts string, people ...*person) {
 	d.t.Helper()
 	for _, p := range people {
@@ -146,6 +151,8 @@ func (d *desk) says(who string, err error, reason any) {
 	switch r := reason.(type) {
 	case chain.Reason:
 		ok = chain.ReasonOf(err) == r
+	case recorder.Reason:
+		ok = alarmed(err, r)
 	case error:
 		ok = errors.Is(err, r)
 	}

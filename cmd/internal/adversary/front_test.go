@@ -22,7 +22,7 @@ const (
 	getEntries  = "GET /v1/channels/{channel}/entries"
 	postEntry   = "POST /v1/channels/{channel}/entries"
 	getWrap     = "GET /v1/channels/{channel}/epochs/{n}"
-	getFile     = "GET /v1/channels/{channel}/files/{file}"
+	getFile     = "GET /v1/channels/{channel}/files/{blob}"
 	getLive     = "GET /v1/live"
 	postChannel = "POST /v1/channels"
 )

@@ -77,6 +77,14 @@ func (d *desk) place(in wire.NewEntry) []byte {
 	return d.receipt(&p)
 }
 
+// submit has somebody's session ask for an entry that was made outside its
+// client. The gate is on.
+func (d *desk) submit(p *person, in wire.NewEntry) {
+	d.t.Helper()
+	_, err := p.API.PostEntry(d.t.Context(), d.id, in)
+	d.must(err)
+}
+
 func (d *desk) insert(p *envelope.Placed) {
 	d.t.Helper()
 	var counter, epoch, kind *int64
@@ -94,6 +102,10 @@ func (d *desk) insert(p *envelope.Placed) {
 	hash := p.Hash()
 	d.exec(placeEntry, d.number(), int64(p.Position), p.Received, counter, device, epoch, int64(p.Entry.Kind), kind, p.Head[:], hash[:],
 		p.Entry.Header, body, len(body), p.Payload[:], envelope.Marshal(p.Entry.Signatures), salt, recorder)
+	if counter != nil {
+		d.exec(`INSERT INTO device_numbers (channel_id, device_id, dev_seq, seq) SELECT $1, id, $3, $4 FROM devices WHERE key = $2
+			ON CONFLICT DO NOTHING`, d.number(), device, counter, int64(p.Position))
+	}
 }
 
 func number[T ~uint64 | ~uint8](n T) *int64 { v := int64(n); return &v }

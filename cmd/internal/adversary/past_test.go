@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"chancery/core"
+	"chancery/core/coretest"
 	"chancery/core/wire"
 	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
@@ -56,6 +57,33 @@ func (p *past) add(e *envelope.Placed) {
 }
 
 func (p *past) last() *envelope.Placed { return &p.placed[len(p.placed)-1] }
+
+// history is every entry with its salt.
+func (d *desk) history() []envelope.Placed {
+	d.t.Helper()
+	kept, _, err := d.DB.Entries(d.t.Context(), d.number(), core.Span{Limit: 500, Bytes: 64 << 20})
+	d.must(err)
+	out := make([]envelope.Placed, len(kept))
+	for i, k := range kept {
+		out[i] = k.Placed
+		if k.Entry.Kind == envelope.KindMessage && !k.Disposed() {
+			salt, _, err := coretest.Salts{Vault: d.Vault}.OpenSalt(d.id, k.Position, k.SealedSalt)
+			d.must(err)
+			out[i].Salt = salt[:]
+		}
+	}
+	return out
+}
+
+// find gives the place of the newest entry of a kind.
+func find(placed []envelope.Placed, kind envelope.Kind) int {
+	for i := len(placed) - 1; i >= 0; i-- {
+		if placed[i].Entry.Kind == kind {
+			return i
+		}
+	}
+	return -1
+}
 
 // header is the next one that somebody's device could write.
 func (d *desk) header(p *person) envelope.Header {
@@ -131,17 +159,25 @@ func (d *desk) rotation(p *person, choose func([]envelope.Recipient) []envelope.
 	if choose != nil {
 		to = choose(to)
 	}
-	seed, about := seal.NewSeed(), seal.Epoch{Org: d.Org().ID(), Channel: d.id, N: past.newest + 1}
-	wraps, err := seal.WrapAll(d.suite, seed, about, to)
+	wraps, err := seal.WrapAll(d.suite, seal.NewSeed(), seal.Epoch{Org: d.Org().ID(), Channel: d.id, N: past.newest + 1}, to)
 	d.must(err)
 	body := &envelope.EpochBody{
-		N: about.N, Cause: envelope.CauseDemand, MembersRoot: wraps.MembersRoot, SeedCommit: wraps.SeedCommit, WrapsRoot: wraps.WrapsRoot,
+		N: past.newest + 1, Cause: envelope.CauseDemand, MembersRoot: wraps.MembersRoot, SeedCommit: wraps.SeedCommit, WrapsRoot: wraps.WrapsRoot,
 		PrevCommit: past.epochs[past.newest].body.SeedCommit, History: envelope.HistorySinceJoin, NotAfter: time.Now().Add(time.Hour).UnixMicro(),
 	}
 	if change != nil {
 		change(body, wraps.Files)
+		body.WrapsRoot = chain.WrapsRoot(to, sums(wraps.Files))
 	}
 	in := d.byMember(p, envelope.EpochStart, body)
 	in.Wraps = wraps.Files
 	return in
+}
+
+func sums(files [][]byte) []envelope.Hash {
+	out := make([]envelope.Hash, len(files))
+	for i, f := range files {
+		out[i] = envelope.SumBytes(f)
+	}
+	return out
 }

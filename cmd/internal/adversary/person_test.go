@@ -2,6 +2,7 @@ package adversary
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -74,10 +75,11 @@ func (p *person) tryOpen(ring *keyring.Ring, pin envelope.OrgID) error {
 	opened, err := session.Open(p.s.t.Context(), session.Config{
 		API: api, Ring: ring, Org: pin, AckWait: 20 * time.Millisecond, Now: p.now, Note: p.note,
 	})
-	if err == nil {
-		p.Session, p.held = opened, map[envelope.ChannelID]*session.Channel{}
+	if err != nil {
+		return errors.Join(err, ring.Close())
 	}
-	return err
+	p.Session, p.held = opened, map[envelope.ChannelID]*session.Channel{}
+	return nil
 }
 
 // again ends the client, cleanly or by a crash, and starts it anew from its disk.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -88,6 +89,20 @@ func (r *recording) work(id envelope.ChannelID) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return errors.Join(append(errs, r.alarms[before:]...)...)
+}
+
+// alarmed tells whether an alarm of a reason is in err, whatever else is.
+func alarmed(err error, reason recorder.Reason) bool {
+	if a, ok := err.(*recorder.Alarm); ok && a.Reason == reason {
+		return true
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		return alarmed(e.Unwrap(), reason)
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(e.Unwrap(), func(err error) bool { return alarmed(err, reason) })
+	}
+	return false
 }
 
 // record lets the recorder work in the desk's channel.

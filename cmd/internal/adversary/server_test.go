@@ -36,9 +36,9 @@ type server struct {
 	recorder *recording
 }
 
-// start founds an organisation of a suite, whose recorder is listed and not yet
-// at work.
-func start(t *testing.T, suite envelope.Suite) *server {
+// start founds an organisation of a suite and with the least capture that its
+// channels may have. Its recorder is listed and not yet at work.
+func start(t *testing.T, suite envelope.Suite, capture envelope.Capture) *server {
 	t.Helper()
 	s := &server{Server: coretest.Start(t), front: newFront(), t: t, suite: suite, root: signingKey(t)}
 	s.hub = live.NewHub(live.Config{Log: slog.New(slog.DiscardHandler)})
@@ -51,7 +51,7 @@ func start(t *testing.T, suite envelope.Suite) *server {
 	web := httptest.NewServer(s.front)
 	t.Cleanup(web.Close)
 	s.url = web.URL
-	s.found()
+	s.found(capture)
 	return s
 }
 
@@ -73,11 +73,11 @@ func (s *server) background(run func(context.Context) error) {
 	s.t.Cleanup(func() { stop(); s.Must(<-done) })
 }
 
-func (s *server) found() {
+func (s *server) found(capture envelope.Capture) {
 	s.t.Helper()
 	ctx := s.t.Context()
 	s.admin = s.SignIn("admins.ada")
-	genesis, err := session.NewOrg(s.suite, "Siege", envelope.CaptureOff, 1, time.Now(), s.root)
+	genesis, err := session.NewOrg(s.suite, "Siege", capture, 1, time.Now(), s.root)
 	s.Must(err)
 	s.Must(s.StartOrg(ctx, s.admin.P, envelope.Marshal(genesis)))
 	s.recorder = newRecording(s)

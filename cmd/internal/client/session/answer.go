@@ -9,8 +9,13 @@ import (
 	"chancery/crypto/envelope"
 )
 
-// ErrAnswer: the server's signed answer is not about what was asked.
-var ErrAnswer = errors.New("server's answer does not verify")
+var (
+	// ErrAnswer: the server's signed answer is not about what was asked.
+	ErrAnswer = errors.New("server's answer does not verify")
+	// ErrTwoAnswers: the server placed what it had refused for good, and signed
+	// both.
+	ErrTwoAnswers = errors.New("server placed a message that it had refused for good")
+)
 
 // Refused is a verified final refusal: this entry will never be placed.
 type Refused struct {

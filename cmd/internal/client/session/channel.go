@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -194,6 +195,9 @@ func (c *Channel) check(ctx context.Context, p *envelope.Placed) error {
 	}
 	if own := c.outbox.Highest; p.Position == own.Position && p.Head != own.Hash {
 		return fmt.Errorf("%w: another head than was confirmed", ErrRollback)
+	}
+	if len(c.outbox.Refused) > 0 && slices.Contains(c.outbox.Refused, p.Hash()) {
+		return ErrTwoAnswers
 	}
 	return c.judge(ctx, p)
 }

@@ -148,7 +148,7 @@ func (d *Directory) RefreshUser(ctx context.Context, id envelope.UserID) (*chain
 	h := d.known.Users[id]
 	switch {
 	case user.ID() != id:
-		return nil, fmt.Errorf("verifying the chain of user %s: it is of user %s", id, user.ID())
+		return nil, &chain.Refused{Reason: chain.WrongChain, Err: fmt.Errorf("the chain of user %s is of user %s", id, user.ID())}
 	case !h.Hash.IsZero() && !user.HasHead(h.Seq, h.Hash):
 		return nil, fmt.Errorf("%w: the chain of user %s lacks link %d", ErrRollback, id, h.Seq)
 	}

@@ -20,6 +20,9 @@ type outbox struct {
 	// Restored are the restore links that were taken: none of them excuses
 	// another loss.
 	Restored []envelope.Hash
+	// Refused are the messages since Placed that the server refused for good.
+	// Once a later one is placed, its number keeps them out.
+	Refused []envelope.Hash
 }
 
 // placed is a message of this device that has a verified receipt.
@@ -64,11 +67,17 @@ func (o *outbox) put(s sealed) { o.Used, o.Pending = s.Seq, []sealed{s} }
 
 // receive takes the receipt of the pending message.
 func (o *outbox) receive(r *envelope.Receipt) {
-	o.Placed, o.Pending = placed{Seq: r.DeviceSeq, Entry: r.Entry, Position: r.Position}, nil
+	o.Placed, o.Pending, o.Refused = placed{Seq: r.DeviceSeq, Entry: r.Entry, Position: r.Position}, nil, nil
 	o.confirm(envelope.Ref{Position: r.Position, Hash: r.Head})
 }
 
-// void gives the pending message's number up, after a final refusal.
+// refuse gives the pending message's number up, after a final refusal.
+func (o *outbox) refuse(e envelope.Hash) {
+	o.Refused = append(o.Refused, e)
+	o.void()
+}
+
+// void gives the pending message's number up.
 func (o *outbox) void() { o.Pending = nil }
 
 // forgive takes back what was confirmed of the range that a restore link declares

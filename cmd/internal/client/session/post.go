@@ -197,7 +197,7 @@ func (c *Channel) settleRefusal(ctx context.Context, p *client.Problem, e *envel
 	if err != nil {
 		return err
 	}
-	c.outbox.void()
+	c.outbox.refuse(e.Hash())
 	if err := c.outbox.save(c.s.Ring, c.id); err != nil {
 		return err
 	}
