@@ -91,3 +91,22 @@ func (s server) Post(ctx context.Context, id envelope.ChannelID, e *envelope.Ent
 func (s server) File(ctx context.Context, id envelope.ChannelID, blob envelope.BlobID) (io.ReadCloser, error) {
 	return call(ctx, s.session, func(t *client.Transport) (io.ReadCloser, error) { return t.File(ctx, id, blob) })
 }
+
+func (s server) Notices(ctx context.Context, id envelope.ChannelID, after uint64) ([]recorder.Notice, error) {
+	list, err := call(ctx, s.session, func(t *client.Transport) (*wire.Notices, error) { return t.Notices(ctx, id, after) })
+	if err != nil {
+		return nil, err
+	}
+	out := make([]recorder.Notice, len(list.Notices))
+	for i, n := range list.Notices {
+		out[i] = recorder.Notice{Number: n.Number, Statement: n.Statement}
+	}
+	return out, nil
+}
+
+func (s server) Tell(ctx context.Context, id envelope.ChannelID, statement []byte) error {
+	_, err := call(ctx, s.session, func(t *client.Transport) (struct{}, error) {
+		return struct{}{}, t.Tell(ctx, id, wire.NewNotice{Statement: statement})
+	})
+	return err
+}

@@ -64,9 +64,9 @@ func printStatus(w io.Writer, raw []byte) error {
 	}
 	fmt.Fprintf(w, "recorder %s\n", s.Recorder)
 	table := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(table, "CHANNEL\tPOSITION\tOPENED\tCOVERED")
+	fmt.Fprintln(table, "CHANNEL\tPOSITION\tOPENED\tCOVERED\tWRONG\tUNSAID")
 	for _, c := range s.Channels {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\n", c.Channel, c.Position, c.Opened, c.Covered)
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\n", c.Channel, c.Position, c.Opened, c.Covered, c.Wrong, c.Unsaid)
 	}
 	if err := table.Flush(); err != nil {
 		return err

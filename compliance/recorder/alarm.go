@@ -22,6 +22,12 @@ const (
 	CoverageAhead Reason = "coverage_ahead" // own coverage names what is not on this disk
 	Restored      Reason = "restored"       // the server came back from an older copy, by the root's word
 	ChainBad      Reason = "chain_bad"      // an organisation or user chain is not an extension
+	TailDropped   Reason = "tail_dropped"   // a device wrote what the server does not show
+	TailForked    Reason = "tail_forked"    // a device was shown another history
+	TailMissing   Reason = "tail_missing"   // a device that wrote says nothing of it; of a lower grade
+	MemberAlarm   Reason = "member_alarm"   // a device is alarmed: a message is not covered in time
+	Disputed      Reason = "disputed"       // a device disputes a coverage
+	NoticeBad     Reason = "notice_bad"     // the server gives a word as somebody's that is not
 	// About an order.
 	OrderMalformed  Reason = "order_malformed"  // not the shape, or of another organisation
 	NotApproved     Reason = "not_approved"     // two persons in their two roles did not sign it

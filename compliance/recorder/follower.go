@@ -33,13 +33,14 @@ type follower struct {
 	arrived  time.Time                // of the newest message
 	looked   time.Time                // for a restore
 	posted   map[string]*post         // own entries on their way
+	ears     ears                     // what was heard beside the channel
 }
 
 // openFollower opens what is kept of a channel and rebuilds its state from it.
 func (r *Recorder) openFollower(id envelope.ChannelID) (*follower, error) {
 	f := &follower{
 		Recorder: r, id: id, dir: filepath.Join(r.Copy, "channels", id.String()),
-		keys: map[uint64]seal.EpochKey{}, posted: map[string]*post{},
+		keys: map[uint64]seal.EpochKey{}, posted: map[string]*post{}, ears: newEars(),
 		vault: vault{
 			trees: filepath.Join(r.Copy, "trees"), keys: r.VaultKeys, org: r.Org, channel: id, random: r.Random,
 		},
@@ -213,6 +214,7 @@ func (f *follower) judge(p *envelope.Placed) error {
 // note remembers what the validator does not: past memberships, when the newest
 // message came, and which own entries have arrived.
 func (f *follower) note(p *envelope.Placed) {
+	f.track(p)
 	switch p.Entry.Kind {
 	case envelope.KindMessage:
 		f.arrived = f.Now()

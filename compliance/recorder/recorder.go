@@ -125,6 +125,8 @@ type Standing struct {
 	Position uint64             `json:"position"`
 	Opened   uint64             `json:"opened"`
 	Covered  uint64             `json:"covered"`
+	Wrong    int                `json:"wrong"`  // devices whose word on what they wrote is not borne out
+	Unsaid   int                `json:"unsaid"` // devices that wrote since their last word
 }
 
 // Standings tell of every channel, in no order.
@@ -146,6 +148,7 @@ func (f *follower) standing() Standing {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s := Standing{Channel: f.id, Position: f.position(), Opened: f.opened()}
+	s.Wrong, s.Unsaid = len(f.ears.wrong), len(f.ears.unsaid)
 	if f.channel != nil {
 		s.Covered = f.channel.Covered(f.ID())
 	}

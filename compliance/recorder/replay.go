@@ -41,6 +41,7 @@ func (s *skim) visit(p *envelope.Placed) error {
 		return fmt.Errorf("%w: entry %d: %w", errDamaged, p.Position, err)
 	}
 	s.stays = trackStays(s.stays, p)
+	s.track(p)
 	return nil
 }
 

@@ -32,7 +32,7 @@ func (f *follower) restored(ctx context.Context) (bool, error) {
 	if err != nil || last == 0 {
 		return false, err
 	}
-	then := &follower{Recorder: f.Recorder, id: f.id, entries: f.entries, openings: f.openings}
+	then := &follower{Recorder: f.Recorder, id: f.id, entries: f.entries, openings: f.openings, ears: newEars()}
 	if err := then.replayTo(fork); err != nil {
 		return false, err
 	}
@@ -192,6 +192,8 @@ func (f *follower) goBack(position uint64) error {
 		return err
 	}
 	f.channel, f.stays, f.keys = nil, nil, map[uint64]seal.EpochKey{}
+	f.ears.lost = nil
+	clear(f.ears.unsaid)
 	clear(f.posted)
 	return errors.Join(f.replay(), f.loadSeeds())
 }

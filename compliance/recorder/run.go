@@ -125,15 +125,19 @@ func (r *Recorder) Follow(ctx context.Context, id envelope.ChannelID) (time.Dura
 	if err := f.broken(); err != nil {
 		return 0, errors.Join(err, r.drop(f))
 	}
+	asked, heard := f.hear(ctx)
 	followed := f.follow(ctx)
 	if ReasonOf(followed) == NotRecorder {
 		return 0, followed
+	}
+	if asked && followed == nil {
+		heard = f.compare(ctx)
 	}
 	wait, err := f.cover(ctx)
 	if wait == 0 && (len(f.posted) > 0 || len(f.open()) > 0) {
 		wait = repost
 	}
-	return wait, errors.Join(followed, err)
+	return wait, errors.Join(followed, err, heard)
 }
 
 // broken tells that a write to the copy failed: what is on disk is known only

@@ -25,6 +25,10 @@ type Server interface {
 	Post(ctx context.Context, channel envelope.ChannelID, e *envelope.Entry) error
 	// File gives the sealed bytes of an attachment.
 	File(ctx context.Context, channel envelope.ChannelID, blob envelope.BlobID) (io.ReadCloser, error)
+	// Notices are the signed words beside a channel after a number.
+	Notices(ctx context.Context, channel envelope.ChannelID, after uint64) ([]Notice, error)
+	// Tell delivers the recorder's own.
+	Tell(ctx context.Context, channel envelope.ChannelID, statement []byte) error
 
 	// Holds, Rules, Plans and Exports are the orders that the server knows:
 	// every hold and rule, and the plans and exports that wait for recorders.
@@ -49,6 +53,12 @@ type Page struct {
 	Entries  []*envelope.Placed
 	Position uint64
 	Head     envelope.Hash
+}
+
+// Notice is one signed word beside a channel, an encoded envelope.Signed.
+type Notice struct {
+	Number    uint64 // rising in the order of arrival
+	Statement []byte
 }
 
 // Order is an order's canonical bytes and the approvals on it, each an encoded

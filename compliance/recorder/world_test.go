@@ -46,6 +46,7 @@ type world struct {
 	confirmations [][]byte
 	delivered     []*Openings
 	posts         int
+	told          []Notice
 
 	// What a dishonest server does.
 	spoilWrap func(n uint64, wrap []byte, hashes []envelope.Hash) ([]byte, []envelope.Hash)
@@ -357,6 +358,19 @@ func (w *world) File(_ context.Context, _ envelope.ChannelID, id envelope.BlobID
 		return nil, errors.New("no such file")
 	}
 	return io.NopCloser(bytes.NewReader(b)), nil
+}
+
+func (w *world) Notices(_ context.Context, _ envelope.ChannelID, after uint64) ([]Notice, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.told[min(after, uint64(len(w.told))):]), nil
+}
+
+func (w *world) Tell(_ context.Context, _ envelope.ChannelID, statement []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.told = append(w.told, Notice{Number: uint64(len(w.told) + 1), Statement: statement})
+	return nil
 }
 
 func (w *world) Holds(context.Context) ([]Hold, error)     { return w.holds, nil }

@@ -12,6 +12,7 @@ import (
 
 	"chancery/cmd/internal/client"
 	"chancery/compliance/recorder"
+	"chancery/core/wire"
 	"chancery/crypto/envelope"
 	"chancery/crypto/seal"
 )
@@ -172,6 +173,21 @@ func (r reading) Post(ctx context.Context, id envelope.ChannelID, e *envelope.En
 		return errors.Join(recorder.ErrRefused, err)
 	}
 	return err
+}
+
+func (r reading) Notices(ctx context.Context, id envelope.ChannelID, after uint64) (out []recorder.Notice, err error) {
+	list, err := r.api.Notices(ctx, id, after)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range list.Notices {
+		out = append(out, recorder.Notice{Number: n.Number, Statement: n.Statement})
+	}
+	return out, nil
+}
+
+func (r reading) Tell(ctx context.Context, id envelope.ChannelID, statement []byte) error {
+	return r.api.Tell(ctx, id, wire.NewNotice{Statement: statement})
 }
 
 func (r reading) File(ctx context.Context, id envelope.ChannelID, blob envelope.BlobID) (io.ReadCloser, error) {
