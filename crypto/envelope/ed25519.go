@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"sync"
 
 	"filippo.io/edwards25519"
 )
@@ -29,6 +30,17 @@ func CheckPublicKey(pub []byte) error {
 	if len(pub) != ed25519.PublicKeySize {
 		return fmt.Errorf("checking public key: %d bytes: %w", len(pub), ErrKey)
 	}
+	if accepted.has([32]byte(pub)) {
+		return nil
+	}
+	if err := checkPoint(pub); err != nil {
+		return err
+	}
+	accepted.add([32]byte(pub))
+	return nil
+}
+
+func checkPoint(pub []byte) error {
 	p, err := new(edwards25519.Point).SetBytes(pub)
 	if err != nil {
 		return fmt.Errorf("checking public key: not on the curve: %w", ErrKey)
@@ -42,6 +54,35 @@ func CheckPublicKey(pub []byte) error {
 		return fmt.Errorf("checking public key: not of prime order: %w", ErrKey)
 	}
 	return nil
+}
+
+// accepted remembers keys that passed: a few keys sign nearly everything, and
+// the check costs as much as a signature. Whether a key is acceptable follows
+// from its bytes alone.
+var accepted keyMemo
+
+// keyMemo is a set of keys. It starts anew when it is full.
+type keyMemo struct {
+	mu   sync.RWMutex
+	keys map[[32]byte]struct{}
+}
+
+const maxAccepted = 8192
+
+func (m *keyMemo) has(key [32]byte) bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	_, ok := m.keys[key]
+	return ok
+}
+
+func (m *keyMemo) add(key [32]byte) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.keys == nil || len(m.keys) >= maxAccepted {
+		m.keys = make(map[[32]byte]struct{}, 64)
+	}
+	m.keys[key] = struct{}{}
 }
 
 // inPrimeSubgroup says whether [L]p is the identity. Scalars are reduced modulo

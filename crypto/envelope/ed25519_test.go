@@ -150,6 +150,25 @@ func reverse(b []byte) {
 	}
 }
 
+// TestKeyMemoIsBounded: a flood of good keys takes no memory for ever, and a bad
+// key is never remembered as a good one.
+func TestKeyMemoIsBounded(t *testing.T) {
+	t.Parallel()
+	var m keyMemo
+	for i := range uint32(maxAccepted + 2) {
+		m.add([32]byte{byte(i), byte(i >> 8), byte(i >> 16)})
+	}
+	if len(m.keys) > maxAccepted {
+		t.Errorf("%d keys are remembered", len(m.keys))
+	}
+	identity := [32]byte{1}
+	for range 2 {
+		if CheckPublicKey(identity[:]) == nil || accepted.has(identity) {
+			t.Error("the identity point was accepted")
+		}
+	}
+}
+
 func BenchmarkVerifySignature(b *testing.B) {
 	key, msg := testKey(7), make([]byte, 300)
 	pub := key.Public().(ed25519.PublicKey)
@@ -164,7 +183,7 @@ func BenchmarkVerifySignature(b *testing.B) {
 func BenchmarkCheckPublicKey(b *testing.B) {
 	pub := testKey(7).Public().(ed25519.PublicKey)
 	for b.Loop() {
-		if err := CheckPublicKey(pub); err != nil {
+		if err := checkPoint(pub); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -30,7 +30,7 @@ type Channel struct {
 	seen   map[envelope.KeyID]bool      // devices that wrote, for the snapshot
 	heads  map[uint64]envelope.Hash     // receipts for positions not yet read
 	watch  map[chan<- *Message]struct{} // who follows; nil: look again at what was withheld
-	log    *[]Message                   // of a second walk, for reading: where messages go
+	tape   *tape                        // of a second walk, for reading
 	listed bool                         // the live socket was told of it
 	strict bool                         // only the newest epoch will do: an older one was refused
 	doubt  bool                         // something was refused since the channel was last read to its end: read before sending
@@ -183,7 +183,9 @@ func (c *Channel) take(ctx context.Context, p *envelope.Placed) error {
 	case envelope.KindMessage:
 		c.takeMessage(ctx, p)
 	case envelope.KindCoverage:
-		c.takeCoverage(p)
+		if c.tape == nil {
+			c.takeCoverage(p)
+		}
 	}
 	return nil
 }
@@ -206,7 +208,10 @@ func (c *Channel) judge(ctx context.Context, p *envelope.Placed) error {
 	if err := c.s.Dir.prepare(ctx, &p.Entry); err != nil {
 		return err
 	}
-	if c.chain != nil {
+	switch {
+	case c.chain != nil && c.tape != nil:
+		return c.chain.Retrace(p)
+	case c.chain != nil:
 		return c.chain.Apply(p)
 	}
 	fresh, err := chain.NewChannel(c.s.Dir, p)
@@ -221,11 +226,14 @@ func (c *Channel) judge(ctx context.Context, p *envelope.Placed) error {
 }
 
 func (c *Channel) takeMessage(ctx context.Context, p *envelope.Placed) {
+	if c.tape != nil {
+		c.record(ctx, p)
+		return
+	}
 	m, secret := c.open(ctx, p)
 	c.seen[m.Device] = true
-	c.cover.add(leaf{p.Position, m.Entry, secret, p.Received})
-	if c.log != nil {
-		*c.log = append(*c.log, m)
+	if len(c.chain.Genesis.Recorders) > 0 { // else nobody will ever say that it is covered
+		c.cover.add(leaf{p.Position, m.Entry, secret, p.Received})
 	}
 	c.publish(&m)
 }

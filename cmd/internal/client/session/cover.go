@@ -79,12 +79,9 @@ func (c *Channel) takeCoverage(p *envelope.Placed) {
 	c.unveil()
 }
 
-// attention tells the person what happened in this channel, unless it happens in
-// a second walk.
+// attention tells the person what happened in this channel.
 func (c *Channel) attention(text string) {
-	if c.log == nil {
-		c.s.Note(fmt.Sprintf("Needs attention: channel %s: %s", c.id, text))
-	}
+	c.s.Note(fmt.Sprintf("Needs attention: channel %s: %s", c.id, text))
 }
 
 // check compares a root where this device could open every message of the

@@ -27,18 +27,32 @@ func (c *Channel) Read(ctx context.Context, after uint64) ([]Message, error) {
 	return log, err
 }
 
+// tape is what a walk over a verified past brings back.
+type tape struct {
+	after, last uint64
+	log         []Message
+}
+
+// record opens a message that was asked for.
+func (c *Channel) record(ctx context.Context, p *envelope.Placed) {
+	if p.Position > c.tape.after && p.Position <= c.tape.last {
+		m, _ := c.open(ctx, p)
+		c.tape.log = append(c.tape.log, m)
+	}
+}
+
+// read retraces the channel: the head at the end shows that these are the very
+// entries that this device has verified one by one.
 func (c *Channel) read(ctx context.Context, after uint64) ([]Message, error) {
-	var log []Message
-	walk := c.walker(&log)
-	walk.keys = c.keys
+	walk := c.walker()
+	walk.keys, walk.tape = c.keys, &tape{after: after, last: c.position()}
 	if err := walk.replay(ctx, c.position()); err != nil {
 		return nil, fmt.Errorf("reading channel %s: %w", c.id, err)
 	}
 	if head, ok := walk.chain.HeadAt(c.position()); !ok || head != c.chain.Top {
 		return nil, fmt.Errorf("%w: channel %s had another past", ErrRollback, c.id)
 	}
-	log = slices.DeleteFunc(log, func(m Message) bool { return m.Position <= after || m.Position > c.position() })
-	return log, nil
+	return walk.tape.log, nil
 }
 
 // Watch calls emit for every message after a position, those to come included,

@@ -45,7 +45,7 @@ func (c *Channel) restore(ctx context.Context, why error) error {
 	if b == nil {
 		return why
 	}
-	walk := c.walker(nil)
+	walk := c.walker()
 	if err := walk.replay(ctx, at); err != nil {
 		return fmt.Errorf("verifying the restored channel %s: %w", c.id, err)
 	}
@@ -73,10 +73,10 @@ func (c *Channel) restore(ctx context.Context, why error) error {
 	return c.outbox.save(c.s.Ring, c.id)
 }
 
-// walker reads the channel once more, as if seen for the first time. What it
-// reads goes to log, if there is one, and to nobody who follows the channel.
-func (c *Channel) walker(log *[]Message) *Channel {
-	return &Channel{s: c.s, id: c.id, outbox: &outbox{}, keys: map[uint64]epochKey{}, seen: map[envelope.KeyID]bool{}, log: log}
+// walker reads the channel once more, as if seen for the first time, and tells
+// nobody who follows it.
+func (c *Channel) walker() *Channel {
+	return &Channel{s: c.s, id: c.id, outbox: &outbox{}, keys: map[uint64]epochKey{}, seen: map[envelope.KeyID]bool{}}
 }
 
 // excuse looks for a restore link that covers a position. One that this device

@@ -15,7 +15,7 @@ import (
 	"chancery/crypto/tlog"
 )
 
-func channel(t *testing.T, p *person, capture ...envelope.KeyID) *Channel {
+func channel(t testing.TB, p *person, capture ...envelope.KeyID) *Channel {
 	t.Helper()
 	n := NewChannel{Team: 1, Name: "desk", Access: envelope.AccessPrivate, Capture: envelope.CaptureOff, Recorders: capture, Lifetime: time.Hour}
 	if len(capture) > 0 {
