@@ -28,6 +28,7 @@ import (
 	"chancery/crypto/envelope"
 	"chancery/crypto/seal"
 	"chancery/crypto/suitetest"
+	"chancery/crypto/witness"
 	"chancery/identity"
 	"chancery/policy"
 )
@@ -159,7 +160,7 @@ func (x *press) log() {
 	x.T.Helper()
 	ctx, stop := context.WithCancel(x.T.Context())
 	s := record.New(record.Config{
-		Log: x.DB.Log(), Signer: x.signer, Origin: record.Origin(x.org.ID()), Every: 10 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
+		Log: x.DB.Log(), Signer: x.signer, Origin: witness.Origin(x.org.ID()), Every: 10 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
 	})
 	done := make(chan error, 1)
 	go func() { done <- s.Run(ctx) }()

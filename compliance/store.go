@@ -18,6 +18,8 @@ import (
 // the state that the change starts from (ErrMoved), and writes the Event in the
 // same transaction. A second consent of one person is ErrSamePerson.
 type Store interface {
+	Log
+
 	CreateMatter(ctx context.Context, g policy.Grant, e core.Event, m Matter) error
 	Matters(ctx context.Context) ([]wire.Matter, error)
 

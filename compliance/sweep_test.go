@@ -14,6 +14,8 @@ import (
 	"chancery/core/wire"
 	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
+	"chancery/crypto/seal"
+	"chancery/crypto/witness"
 	"chancery/identity"
 	"chancery/policy"
 )
@@ -23,7 +25,9 @@ import (
 type operation struct {
 	open string // why nobody is asked; then there is no call
 	job  bool   // of the server's own: there is no caller
-	call func(x *sweep, s *compliance.Service, p identity.Principal) error
+	// A refusal reads as "not found", so that nobody learns what is there.
+	hides bool
+	call  func(x *sweep, s *compliance.Service, p identity.Principal) error
 }
 
 var operations = map[string]operation{
@@ -93,6 +97,21 @@ var operations = map[string]operation{
 	}},
 	"MayPutOpenings": {call: func(x *sweep, s *compliance.Service, p identity.Principal) error {
 		return s.MayPutOpenings(x.ctx, p, x.cut.ID)
+	}},
+	"Witnessed": {call: func(x *sweep, s *compliance.Service, p identity.Principal) error {
+		_, err := s.Witnessed(x.ctx, p, 0)
+		return err
+	}},
+	"Leaves": {call: func(x *sweep, s *compliance.Service, p identity.Principal) error {
+		_, err := s.Leaves(x.ctx, p, 0)
+		return err
+	}},
+	"Logged": {hides: true, call: func(x *sweep, s *compliance.Service, p identity.Principal) error {
+		_, err := s.Logged(x.ctx, p, x.desk.ID, 1, 1)
+		return err
+	}},
+	"Cosign": {call: func(x *sweep, s *compliance.Service, p identity.Principal) error {
+		return s.Cosign(x.ctx, p, x.cosignature())
 	}},
 	"Advance": {job: true, call: func(x *sweep, s *compliance.Service, _ identity.Principal) error {
 		return s.Advance(x.ctx, x.ready.ID)
@@ -195,6 +214,20 @@ func (x *sweep) exports() {
 	x.newSchedule = wire.Order{Order: o, Approval: x.approval(x.officer, policy.ExportScheduleSet, envelope.OrderHash(o))}
 }
 
+// cosignature is the recorder's of the newest checkpoint.
+func (x *sweep) cosignature() wire.Cosignature {
+	x.T.Helper()
+	note, found, err := x.DB.Log().Checkpoint(x.ctx)
+	x.Must(err)
+	if !found {
+		x.T.Fatal("no checkpoint")
+	}
+	n, err := witness.Read(x.org, []byte(note))
+	x.Must(err)
+	name := witness.CosignerName(x.org.ID(), x.recorder.ID())
+	return wire.Cosignature{Size: n.Size, Line: seal.Cosign(n.Text, name, x.clock.Unix(), x.recorder)}
+}
+
 func (x *sweep) exec(sql string, args ...any) {
 	x.T.Helper()
 	_, err := x.DB.App().Exec(x.ctx, sql, args...)
@@ -224,7 +257,7 @@ func (x *sweep) caller(name string) *coretest.Person {
 	switch name {
 	case "ApproveHold", "ApproveRelease", "ApproveSchedule":
 		return x.legal
-	case "PutOpenings", "MayPutOpenings":
+	case "PutOpenings", "MayPutOpenings", "Leaves", "Cosign":
 		return &coretest.Person{P: x.recorderPrincipal()}
 	}
 	return x.officer
@@ -235,6 +268,9 @@ func (x *sweep) refuses(t *testing.T, name string, o operation, s *compliance.Se
 	before, last := x.state(), x.Number(`SELECT coalesce(max(id), 0) FROM records`)
 	err := o.call(x, s, p)
 	refusals := []core.Kind{core.Denied, core.Unavailable}
+	if o.hides {
+		refusals[0] = core.NotFound
+	}
 	// A tick goes on to what it can do, so it may have nothing to report.
 	if (err == nil || !slices.Contains(refusals, core.KindOf(err))) && name != "Tick without a policy" {
 		t.Errorf("%s: %v, want a refusal", name, err)
@@ -252,6 +288,7 @@ func (x *sweep) state() string {
 	return x.Text(`SELECT string_agg(n || md5(coalesce(t, '')), ' ' ORDER BY n) FROM (
 		SELECT 'matters' n, string_agg(m::text, '' ORDER BY id) t FROM matters m
 		UNION ALL SELECT 'approvals', string_agg(a::text, '' ORDER BY n) FROM approvals a
+		UNION ALL SELECT 'cosignatures', string_agg(c::text, '' ORDER BY cosigner, size) FROM cosignatures c
 		UNION ALL SELECT 'holds', string_agg(h::text, '' ORDER BY id) FROM holds h
 		UNION ALL SELECT 'schedules', string_agg(s::text, '' ORDER BY id, revision) FROM schedules s
 		UNION ALL SELECT 'exports', string_agg(e::text, '' ORDER BY id) FROM exports e

@@ -11,6 +11,7 @@ import (
 	"chancery/crypto/envelope"
 	"chancery/crypto/sign"
 	"chancery/crypto/tlog"
+	"chancery/crypto/witness"
 )
 
 // noteSigner signs what extends its last checkpoint, as the signer process does.
@@ -43,7 +44,7 @@ func TestLog(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	signer := &noteSigner{key: s.Receipt}
 	sequencer := record.New(record.Config{
-		Log: s.DB.Log(), Signer: signer, Origin: record.Origin(s.Org().ID()), Every: 10 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
+		Log: s.DB.Log(), Signer: signer, Origin: witness.Origin(s.Org().ID()), Every: 10 * time.Millisecond, Logger: slog.New(slog.DiscardHandler),
 	})
 	done := make(chan error, 1)
 	go func() { done <- sequencer.Run(ctx) }()
@@ -70,9 +71,9 @@ func checkLog(t *testing.T, s *coretest.Server, want int64) {
 	if !found {
 		t.Fatal("no checkpoint was signed")
 	}
-	verifier, err := tlog.NewVerifier(record.Origin(s.Org().ID()), s.Receipt.Public())
+	verifier, err := tlog.NewVerifier(witness.Origin(s.Org().ID()), s.Receipt.Public())
 	s.Must(err)
-	at, _, err := tlog.OpenCheckpoint([]byte(note), record.Origin(s.Org().ID()), verifier)
+	at, _, err := tlog.OpenCheckpoint([]byte(note), witness.Origin(s.Org().ID()), verifier)
 	s.Must(err)
 	lead, err := s.DB.Log().Lead(t.Context())
 	s.Must(err)

@@ -271,6 +271,16 @@ CREATE TABLE checkpoints (
     at_us bigint NOT NULL
 );
 
+-- Who besides the signer vouches for a checkpoint, as lines of its note. The time is by the cosigner's clock.
+CREATE TABLE cosignatures (
+    cosigner bytea NOT NULL CONSTRAINT cosignatures_cosigner_size CHECK (length(cosigner) = 32),
+    size bigint NOT NULL REFERENCES checkpoints,
+    at_s bigint NOT NULL,
+    line text NOT NULL,
+    PRIMARY KEY (cosigner, size)
+);
+CREATE INDEX cosignatures_size ON cosignatures (size);
+
 -- The policy bundles that decisions name.
 CREATE TABLE policies (
     generation bigint PRIMARY KEY,
@@ -288,9 +298,10 @@ INSERT INTO generations VALUES ('holds', 0), ('rules', 0), ('log', 0);
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO chancery_app, chancery_retention, chancery_export;
 GRANT INSERT ON organisation, accounts, external_identities, lockouts, sessions, nonces, links, devices, teams, team_members,
     channels, channel_members, entries, device_numbers, epochs, epoch_wraps, blobs, records, record_positions, log_hashes,
-    checkpoints, policies TO chancery_app;
+    checkpoints, cosignatures, policies TO chancery_app;
 GRANT UPDATE (username, display_name, roles, groups, chain, source, fresh_at, disabled_at, disabled_by, last_login) ON accounts TO chancery_app;
 GRANT UPDATE ON lockouts, generations, log_open TO chancery_app;
+GRANT UPDATE (at_s, line) ON cosignatures TO chancery_app;
 GRANT UPDATE (device, active_at, revoked_at, token_hash) ON sessions TO chancery_app;
 GRANT UPDATE (state, proposal, wrap, approved_at) ON devices TO chancery_app;
 GRANT UPDATE (archived_at) ON channels TO chancery_app;

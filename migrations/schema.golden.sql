@@ -158,6 +158,14 @@ CREATE TABLE public.confirmations (
     CONSTRAINT confirmations_recorder_size CHECK ((length(recorder) = 32))
 );
 
+CREATE TABLE public.cosignatures (
+    cosigner bytea NOT NULL,
+    size bigint NOT NULL,
+    at_s bigint NOT NULL,
+    line text NOT NULL,
+    CONSTRAINT cosignatures_cosigner_size CHECK ((length(cosigner) = 32))
+);
+
 CREATE TABLE public.device_numbers (
     channel_id bigint NOT NULL,
     device_id bigint NOT NULL,
@@ -652,6 +660,9 @@ ALTER TABLE ONLY public.checkpoints
 ALTER TABLE ONLY public.confirmations
     ADD CONSTRAINT confirmations_pkey PRIMARY KEY (plan_id, recorder);
 
+ALTER TABLE ONLY public.cosignatures
+    ADD CONSTRAINT cosignatures_pkey PRIMARY KEY (cosigner, size);
+
 ALTER TABLE ONLY public.device_numbers
     ADD CONSTRAINT device_numbers_pkey PRIMARY KEY (channel_id, device_id, dev_seq);
 
@@ -781,6 +792,8 @@ CREATE UNIQUE INDEX channel_members_now ON public.channel_members USING btree (c
 
 CREATE INDEX checkpoints_time ON public.checkpoints USING btree (at_us);
 
+CREATE INDEX cosignatures_size ON public.cosignatures USING btree (size);
+
 CREATE INDEX device_numbers_refused ON public.device_numbers USING btree (channel_id) WHERE (seq IS NULL);
 
 CREATE INDEX devices_account ON public.devices USING btree (account_id);
@@ -856,6 +869,9 @@ ALTER TABLE ONLY public.channels
 
 ALTER TABLE ONLY public.confirmations
     ADD CONSTRAINT confirmations_plan_id_fkey FOREIGN KEY (plan_id) REFERENCES public.plans(id);
+
+ALTER TABLE ONLY public.cosignatures
+    ADD CONSTRAINT cosignatures_size_fkey FOREIGN KEY (size) REFERENCES public.checkpoints(size);
 
 ALTER TABLE ONLY public.devices
     ADD CONSTRAINT devices_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
@@ -970,6 +986,14 @@ GRANT SELECT ON TABLE public.checkpoints TO chancery_export;
 GRANT SELECT,INSERT ON TABLE public.confirmations TO chancery_app;
 GRANT SELECT ON TABLE public.confirmations TO chancery_retention;
 GRANT SELECT ON TABLE public.confirmations TO chancery_export;
+
+GRANT SELECT,INSERT ON TABLE public.cosignatures TO chancery_app;
+GRANT SELECT ON TABLE public.cosignatures TO chancery_retention;
+GRANT SELECT ON TABLE public.cosignatures TO chancery_export;
+
+GRANT UPDATE(at_s) ON TABLE public.cosignatures TO chancery_app;
+
+GRANT UPDATE(line) ON TABLE public.cosignatures TO chancery_app;
 
 GRANT SELECT,INSERT ON TABLE public.device_numbers TO chancery_app;
 GRANT SELECT ON TABLE public.device_numbers TO chancery_retention;

@@ -117,6 +117,13 @@ const (
 	CheckpointRead Action = "checkpoint.read"
 	CheckpointSign Action = "checkpoint.sign"
 
+	// CheckpointCosign brings a recorder's or witness's signature; CheckpointFollow
+	// reads every record that the log commits to; CheckpointProve shows that one
+	// record of one's own is in the log.
+	CheckpointCosign Action = "checkpoint.cosign"
+	CheckpointFollow Action = "checkpoint.follow"
+	CheckpointProve  Action = "checkpoint.prove"
+
 	JobRun Action = "job.run"
 
 	AdminUserList Action = "admin.user_list"

@@ -147,6 +147,10 @@ var specs = map[Action]Spec{
 	CheckpointRead: {Resource: CheckpointResource, Log: LogSampled},
 	CheckpointSign: {Resource: CheckpointResource, Mutating: true, Log: LogAlways, Uncached: true},
 
+	CheckpointCosign: {Resource: CheckpointResource, Mutating: true, Log: LogAlways, Uncached: true},
+	CheckpointFollow: {Resource: CheckpointResource, Log: LogSampled, Uncached: true},
+	CheckpointProve:  {Resource: RecordResource, Log: LogDenials, Uncached: true, SelfService: true},
+
 	JobRun: {Resource: JobResource, Mutating: true, Log: LogAlways},
 
 	AdminUserList: {Resource: OrgResource, Log: LogAlways, Uncached: true},

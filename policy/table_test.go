@@ -130,6 +130,10 @@ func allowed() []verdict {
 	for _, role := range []string{RoleOfficer, RoleLegal, RoleAuditor} {
 		rows = append(rows, each("+rbac.compliance_reads", person(role), nil, complianceReads...)...)
 	}
+	rows = append(rows, each("+rbac.recorder_cosigns", service(KindRecorder), nil, CheckpointCosign, CheckpointFollow)...)
+	rows = append(rows, each("+rbac.admin_brings_cosignature", person(RoleAdmin), nil, CheckpointCosign)...)
+	rows = append(rows, each("+rbac.own_account", person(), owned, CheckpointProve)...)
+	rows = append(rows, each("-main.no_rule", person(), nil, CheckpointCosign, CheckpointFollow, CheckpointProve)...)
 	rows = append(rows, each("+rbac.signer_signs", service(KindSigner), nil, ExportSign, ExportRead, ExportList, CheckpointSign)...)
 	rows = append(rows, each("+rbac.job_runs", service(KindJob), func(q *Question) { q.Context = Context{Time: ptr(now)} },
 		JobRun, ExportRun, RetentionRun)...)

@@ -291,7 +291,7 @@ func (o *organisation) recorderArgs() []string {
 	home := func(name string) string { return filepath.Join(o.recorderParty.home, name) }
 	return []string{
 		"serve", "--server", "https://" + o.address, "--ca", o.ca, "--org", o.id, "--keyring", home("keyring"),
-		"--passphrase-file", home("passphrase"), "--copy", home("copy"), "--vault-keys", home("vault-keys"), "--poll", "300ms",
+		"--passphrase-file", home("passphrase"), "--copy", home("copy"), "--vault-keys", home("vault-keys"), "--poll", "300ms", "--cosign", "1s",
 	}
 }
 

@@ -22,7 +22,7 @@ type serveFlags struct {
 	server, ca, org         string
 	keyring, passphraseFile string
 	copy, vaultKeys, status string
-	poll, cooling           time.Duration
+	poll, cooling, cosign   time.Duration
 	fips                    bool
 }
 
@@ -48,6 +48,7 @@ func serveCommand() *cobra.Command {
 	flags.StringVar(&f.vaultKeys, "vault-keys", "", "directory of the keys to the copy's trees, better on another disk")
 	flags.StringVar(&f.status, "status", "", "loopback address for /livez and /status; empty for none")
 	flags.DurationVar(&f.poll, "poll", 2*time.Second, "how often to look for what nothing has announced")
+	flags.DurationVar(&f.cosign, "cosign", time.Minute, "how often to read what is new in the log and to vouch for it")
 	flags.DurationVar(&f.cooling, "hold-cooling", 30*24*time.Hour, "how long a hold keeps after its release")
 	flags.BoolVar(&f.fips, "fips-required", false, "refuse to run outside FIPS 140-3 mode")
 	flags.String("config", "", "YAML file of settings")
@@ -87,8 +88,8 @@ func (f *serveFlags) check() (envelope.OrgID, error) {
 	if err != nil {
 		return envelope.OrgID{}, err
 	}
-	if f.poll < 10*time.Millisecond || f.cooling < 0 {
-		return envelope.OrgID{}, usage("--poll is at least 10ms, --hold-cooling not negative")
+	if f.poll < 10*time.Millisecond || f.cooling < 0 || f.cosign < time.Second || f.cosign > 5*time.Minute {
+		return envelope.OrgID{}, usage("--poll is at least 10ms, --hold-cooling not negative, --cosign from 1s to 5m")
 	}
 	org, err := envelope.ID[envelope.OrgID](f.org)
 	if err != nil {
@@ -112,7 +113,7 @@ func (f *serveFlags) record(ctx context.Context, org envelope.OrgID, id *identit
 	journal := newJournal()
 	r, err := recorder.Open(recorder.Config{
 		Org: org, Copy: f.copy, VaultKeys: f.vaultKeys, Key: id.key, Identity: id.open, Master: id.master,
-		Server: server{session}, Now: time.Now, Random: rand.Reader, Report: journal.report, Poll: f.poll, Cooling: f.cooling,
+		Server: server{session}, Now: time.Now, Random: rand.Reader, Report: journal.report, Poll: f.poll, Cooling: f.cooling, Every: f.cosign,
 	})
 	if err != nil {
 		return err

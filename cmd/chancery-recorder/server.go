@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 
 	"chancery/cmd/internal/client"
 	"chancery/compliance/recorder"
@@ -85,6 +86,29 @@ func (s server) Post(ctx context.Context, id envelope.ChannelID, e *envelope.Ent
 		// Sending the same bytes again would not help: the recorder looks anew.
 		return errors.Join(recorder.ErrRefused, err)
 	}
+	return err
+}
+
+func (s server) Checkpoint(ctx context.Context) ([]byte, error) {
+	note, err := call(ctx, s.session, func(t *client.Transport) ([]byte, error) { return t.Checkpoint(ctx) })
+	if p, ok := errors.AsType[*client.Problem](err); ok && p.Status == http.StatusNotFound {
+		return nil, nil
+	}
+	return note, err
+}
+
+func (s server) Leaves(ctx context.Context, from int64) ([][]byte, error) {
+	list, err := call(ctx, s.session, func(t *client.Transport) (*wire.Leaves, error) { return t.Leaves(ctx, from) })
+	if err != nil {
+		return nil, err
+	}
+	return list.Leaves, nil
+}
+
+func (s server) Cosign(ctx context.Context, size int64, line string) error {
+	_, err := call(ctx, s.session, func(t *client.Transport) (struct{}, error) {
+		return struct{}{}, t.Cosign(ctx, wire.Cosignature{Size: size, Line: line})
+	})
 	return err
 }
 

@@ -255,7 +255,7 @@ func (s *server) openAPI(context.Context) error {
 	limits := s.config.Limits
 	s.api = api.New(api.Config{
 		Core: s.core, Gate: s.gate, Live: s.live, Records: transparency{s.db.Log()},
-		Holds: s.holds, Exports: s.holds, Retention: s.rules,
+		Holds: s.holds, Exports: s.holds, Following: s.holds, Retention: s.rules,
 		Ready: s.isReady, MaxFile: s.config.Files.MaxSize,
 		Limits:  api.Limits{PerPerson: int(limits.PerPerson), Denials: int(limits.Denials), PerAddress: int(limits.PerAddress), Strangers: int(limits.Strangers)},
 		Metrics: s.metrics, Log: s.log,

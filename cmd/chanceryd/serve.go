@@ -15,6 +15,7 @@ import (
 
 	"chancery/compliance/record"
 	"chancery/crypto/envelope"
+	"chancery/crypto/witness"
 	"chancery/fips"
 )
 
@@ -160,7 +161,7 @@ func (s *server) sequence(ctx context.Context) error {
 	if err != nil || ctx.Err() != nil {
 		return err
 	}
-	return record.New(record.Config{Log: s.db.Log(), Signer: s.signer, Origin: record.Origin(org), Logger: s.log}).Run(ctx)
+	return record.New(record.Config{Log: s.db.Log(), Signer: s.signer, Origin: witness.Origin(org), Logger: s.log}).Run(ctx)
 }
 
 func (s *server) awaitOrg(ctx context.Context) (envelope.OrgID, error) {

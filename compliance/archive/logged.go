@@ -8,10 +8,13 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"chancery/compliance/record"
+	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
 	"chancery/crypto/tlog"
+	"chancery/crypto/witness"
 )
 
 // checkLog is rung 4.
@@ -20,7 +23,11 @@ func (c *climb) checkLog() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	point, err := c.openNote(pointPath, raw, record.Origin(c.about.Org))
+	trusted, err := witness.Verifiers(c.dir.org)
+	if err != nil {
+		return nil, err
+	}
+	point, err := c.openNote(pointPath, raw, witness.Origin(c.about.Org), trusted)
 	if err != nil {
 		return nil, err
 	}
@@ -39,8 +46,22 @@ func (c *climb) checkLog() ([]string, error) {
 	}
 	return []string{
 		fmt.Sprintf("the log of %d records has root %s; a listed signer signed it", point.Size, envelope.Hash(point.Root)),
-		grown, "no witness cosigned the checkpoint: a second log, shown to others, would not be noticed",
+		grown, cosigned(c.dir.org, raw),
 	}, nil
+}
+
+// cosigned tells who besides the server vouches for the log.
+func cosigned(org *chain.Org, note []byte) string {
+	n, err := witness.Read(org, note)
+	if err != nil || len(n.Cosigned) == 0 {
+		return "no recorder or witness cosigned the checkpoint: a second log, shown to others, would not be noticed"
+	}
+	var by []string
+	for key, at := range n.Cosigned {
+		by = append(by, key.String()+" at "+at.Format(time.RFC3339))
+	}
+	slices.Sort(by)
+	return "cosigned by " + strings.Join(by, ", ")
 }
 
 // checkTiles checks that the tiles of the period, and no others, are there and
@@ -259,7 +280,7 @@ func checkEntry(a *archived) error {
 	switch {
 	case len(p.Salt) != 0:
 		return tampered("record %d carries a salt, which no archive may have", a.index)
-	case p.Position != r.Position || p.Hash() != r.Entry:
+	case p.Position != r.Position || p.Hash() != r.Entry || p.Head != r.Head:
 		return tampered("record %d carries another entry", a.index)
 	case envelope.SumBytes(p.Entry.Header) != r.Header || p.Payload != r.Payload:
 		return tampered("record %d carries another header or payload", a.index)

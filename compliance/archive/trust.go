@@ -179,7 +179,11 @@ func (c *climb) checkNote() error {
 		return err
 	}
 	s := c.about.statement(c.manifest, c.other)
-	point, err := c.openNote(notePath, raw, s.Origin())
+	trusted, err := c.verifiers(s.Origin())
+	if err != nil {
+		return err
+	}
+	point, err := c.openNote(notePath, raw, s.Origin(), trusted)
 	if err != nil {
 		return err
 	}
@@ -210,12 +214,9 @@ func strangers(note string, trusted []tlog.Verifier) bool {
 	return signed
 }
 
-// openNote checks a note that listed signers alone have signed.
-func (c *climb) openNote(name string, raw []byte, origin string) (tlog.Checkpoint, error) {
-	trusted, err := c.verifiers(origin)
-	if err != nil {
-		return tlog.Checkpoint{}, err
-	}
+// openNote checks a note that nobody but the trusted has signed, the origin's
+// own key among them.
+func (c *climb) openNote(name string, raw []byte, origin string, trusted []tlog.Verifier) (tlog.Checkpoint, error) {
 	point, note, err := tlog.OpenCheckpoint(raw, origin, trusted...)
 	if err != nil {
 		if strangers(string(raw), trusted) {

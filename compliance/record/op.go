@@ -55,6 +55,7 @@ const (
 	// Administration.
 	OrgCreate      Op = "adm.org_create"
 	OrgLink        Op = "adm.org_link"
+	Cosign         Op = "adm.cosign"
 	AccountCreate  Op = "adm.account_create"
 	AccountUpdate  Op = "adm.account_update"
 	AccountDisable Op = "adm.account_disable"
@@ -104,7 +105,7 @@ var Ops = []Op{
 	UserCreate, DevicePropose, DeviceAdd, EpochStart, EpochAcknowledge, Cover, Notice,
 	PolicyDeny, PolicyActivate,
 	SessionCreate, SessionBind, SessionEnd, SessionRefuse,
-	OrgCreate, OrgLink, AccountCreate, AccountUpdate, AccountDisable, AccountEnable, ServerStart, ServerStop,
+	OrgCreate, OrgLink, Cosign, AccountCreate, AccountUpdate, AccountDisable, AccountEnable, ServerStart, ServerStop,
 	MatterCreate, MatterClose, HoldCreate, HoldApprove, HoldReleaseRequest, HoldReleaseApprove, HoldClose,
 	RuleSet, PlanMake, PlanApprove, PlanRun, PlanStop, PlanConfirm, PlanCertify,
 	ScheduleSet, ScheduleApprove, ExportCut, ExportWrite, ExportSeal, ExportSign, ExportDeliver, ExportFail,

@@ -33,6 +33,7 @@ type Record struct {
 	Entry      envelope.Hash // of the entry or link, with its signatures
 	Header     envelope.Hash // SHA-256 of its header bytes
 	Payload    envelope.Hash // SHA-256 of its payload bytes
+	Head       envelope.Hash // of the channel at Position, so that no second history of it fits in the log; zero without one
 	PayloadLen uint64        // bytes, before any disposal
 
 	// Why it was allowed or denied.
@@ -67,6 +68,8 @@ func (r *Record) Check() error {
 		return bad("id or time")
 	case r.Position != 0 && (r.Channel.IsZero() || r.Entry.IsZero()):
 		return bad("position %d without channel and entry", r.Position)
+	case (r.Position != 0) != (r.Head != envelope.Hash{}):
+		return bad("position %d and head %s", r.Position, r.Head)
 	case len(r.Object) > maxText || len(r.Decision) > maxText:
 		return bad("object of %d bytes, decision of %d, limit %d", len(r.Object), len(r.Decision), maxText)
 	case len(r.Detail) > MaxDetail:
@@ -89,9 +92,9 @@ func (r *Record) Leaf() []byte { return envelope.Marshal(r) }
 func (r *Record) LeafHash() tlog.Hash { return tlog.LeafHash(r.Leaf()) }
 
 // SetEntry fills in the hashes of the entry that the record is about. Position
-// is 0 for a link of an organisation's or a user's chain.
-func (r *Record) SetEntry(channel envelope.ChannelID, position uint64, e *envelope.Entry) {
-	r.Channel, r.Position = channel, position
+// and head are zero for a link of an organisation's or a user's chain.
+func (r *Record) SetEntry(channel envelope.ChannelID, position uint64, head envelope.Hash, e *envelope.Entry) {
+	r.Channel, r.Position, r.Head = channel, position, head
 	r.Entry = e.Hash()
 	r.Header = envelope.SumBytes(e.Header)
 	r.Payload = envelope.SumBytes(e.Payload)
@@ -109,6 +112,3 @@ func Parse(leaf []byte) (*Record, error) {
 	}
 	return &r, r.Check()
 }
-
-// Origin names an organisation's log, in its checkpoints and as its key's name.
-func Origin(org envelope.OrgID) string { return "chancery/" + org.String() + "/log" }

@@ -15,7 +15,7 @@ func sample(id int64) Record {
 		Decision: "d-1", Generation: 4, Detail: []byte(`{"a":1,"b":["x"]}`),
 	}
 	e := envelope.Entry{Kind: envelope.KindMessage, Header: []byte("header"), Payload: []byte("sealed")}
-	r.SetEntry(envelope.ChannelID{9}, uint64(id), &e)
+	r.SetEntry(envelope.ChannelID{9}, uint64(id), envelope.SumBytes([]byte("head")), &e)
 	return r
 }
 
@@ -53,6 +53,8 @@ func TestCheckRefuses(t *testing.T) {
 		"unknown outcome":    func(r *Record) { r.Outcome = "perhaps" },
 		"no id":              func(r *Record) { r.ID = 0 },
 		"position, no entry": func(r *Record) { r.Entry = envelope.Hash{} },
+		"position, no head":  func(r *Record) { r.Head = envelope.Hash{} },
+		"head, no position":  func(r *Record) { r.Position = 0 },
 		"detail with spaces": func(r *Record) { r.Detail = []byte(`{"a": 1}`) },
 		"detail no object":   func(r *Record) { r.Detail = []byte(`[1]`) },
 		"detail twice":       func(r *Record) { r.Detail = []byte(`{"a":1,"a":1}`) },

@@ -140,7 +140,7 @@ func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)
 
 func startTerm(t *testing.T, m *memory, signer CheckpointSigner, now func() time.Time) *term {
 	t.Helper()
-	s := New(Config{Log: m, Signer: signer, Origin: Origin(envelope.OrgID{1}), Batch: 7, Now: now, Logger: quiet()})
+	s := New(Config{Log: m, Signer: signer, Origin: "chancery/test/log", Batch: 7, Now: now, Logger: quiet()})
 	lead, err := m.Lead(t.Context())
 	if err != nil {
 		t.Fatal(err)

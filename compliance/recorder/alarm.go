@@ -28,6 +28,10 @@ const (
 	MemberAlarm   Reason = "member_alarm"   // a device is alarmed: a message is not covered in time
 	Disputed      Reason = "disputed"       // a device disputes a coverage
 	NoticeBad     Reason = "notice_bad"     // the server gives a word as somebody's that is not
+	// About the log.
+	LogForked  Reason = "log_forked"  // not an extension of what was cosigned, or not what is shown
+	LogDiffers Reason = "log_differs" // has another entry than the one that was followed
+	NotLogged  Reason = "not_logged"  // lacks an entry that was followed
 	// About an order.
 	OrderMalformed  Reason = "order_malformed"  // not the shape, or of another organisation
 	NotApproved     Reason = "not_approved"     // two persons in their two roles did not sign it

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"chancery/crypto/chain"
@@ -34,6 +35,7 @@ type follower struct {
 	looked   time.Time                // for a restore
 	posted   map[string]*post         // own entries on their way
 	ears     ears                     // what was heard beside the channel
+	failing  atomic.Bool              // the last look at the channel failed
 }
 
 // openFollower opens what is kept of a channel and rebuilds its state from it.

@@ -29,6 +29,7 @@ type Config struct {
 	Random io.Reader
 	Report func(error)   // of what goes wrong; *Alarm for what a person must look at
 	Poll   time.Duration // between two looks at what nothing has announced
+	Every  time.Duration // between two cosignatures of the log
 	// Cooling is how long a hold still keeps after two people released it.
 	Cooling time.Duration
 }
@@ -39,6 +40,7 @@ type Recorder struct {
 	Config
 	people *directory
 	orders *ledger
+	log    *ledgerOfLog // one goroutine cosigns
 
 	mu        sync.Mutex
 	followers map[envelope.ChannelID]*follower
@@ -56,6 +58,9 @@ func Open(c Config) (*Recorder, error) {
 	}
 	if r.orders, err = openLedger(filepath.Join(c.Copy, "orders")); err != nil {
 		return nil, fmt.Errorf("opening copy: %w", errors.Join(err, r.people.Close()))
+	}
+	if r.log, err = openLog(c.Copy); err != nil {
+		return nil, fmt.Errorf("opening copy: %w", errors.Join(err, r.Close()))
 	}
 	if err := r.openKept(); err != nil {
 		return nil, fmt.Errorf("opening copy: %w", errors.Join(err, r.Close()))

@@ -15,6 +15,7 @@ func (r *Recorder) Run(ctx context.Context) {
 	var group sync.WaitGroup
 	defer group.Wait()
 	group.Go(func() { r.every(ctx, r.JudgeOrders) })
+	group.Go(func() { r.vouch(ctx) })
 	listed := map[envelope.ChannelID]uint64{}
 	r.every(ctx, func(ctx context.Context) error {
 		list, err := r.discover(ctx)
@@ -84,6 +85,23 @@ func (r *Recorder) every(ctx context.Context, do func(context.Context) error) {
 	}
 }
 
+// vouch cosigns the log again and again; what could not be cosigned is looked at
+// with the next poll.
+func (r *Recorder) vouch(ctx context.Context) {
+	for ctx.Err() == nil {
+		done, err := r.Cosign(ctx)
+		r.report(err)
+		wait := r.Poll
+		if done && err == nil {
+			wait = r.Every
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+}
+
 // idle is how many polls a channel may go unlooked at when nothing announces
 // anything new in it: neither the live socket nor the server's list.
 const idle = 15
@@ -127,6 +145,7 @@ func (r *Recorder) Follow(ctx context.Context, id envelope.ChannelID) (time.Dura
 	}
 	asked, heard := f.hear(ctx)
 	followed := f.follow(ctx)
+	f.failing.Store(followed != nil)
 	if ReasonOf(followed) == NotRecorder {
 		return 0, followed
 	}

@@ -30,6 +30,13 @@ type Server interface {
 	// Tell delivers the recorder's own.
 	Tell(ctx context.Context, channel envelope.ChannelID, statement []byte) error
 
+	// Checkpoint is the log's newest signed note, nil before the first.
+	Checkpoint(context.Context) ([]byte, error)
+	// Leaves are records of the log from a place on, as many as fit in an answer.
+	Leaves(ctx context.Context, from int64) ([][]byte, error)
+	// Cosign brings the line that this recorder adds to the checkpoint of a size.
+	Cosign(ctx context.Context, size int64, line string) error
+
 	// Holds, Rules, Plans and Exports are the orders that the server knows:
 	// every hold and rule, and the plans and exports that wait for recorders.
 	Holds(context.Context) ([]Hold, error)

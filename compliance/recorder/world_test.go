@@ -47,6 +47,7 @@ type world struct {
 	delivered     []*Openings
 	posts         int
 	told          []Notice
+	log           publicLog
 
 	// What a dishonest server does.
 	spoilWrap func(n uint64, wrap []byte, hashes []envelope.Hash) ([]byte, []envelope.Hash)

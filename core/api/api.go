@@ -22,6 +22,7 @@ type Config struct {
 	Retention Retention
 	Exports   Exports
 	Records   Records // the organisation's log
+	Following Following
 
 	Ready   func(*http.Request) error // nil: always ready
 	MaxFile int64                     // bytes of one sealed file
@@ -56,6 +57,7 @@ func New(c Config) *API {
 	a.files()
 	a.live()
 	a.records()
+	a.following()
 	a.holds()
 	a.retention()
 	a.exports()

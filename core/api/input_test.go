@@ -29,7 +29,7 @@ func (s *server) whole() *server {
 	other := *s
 	other.http = httptest.NewTLSServer(api.New(api.Config{
 		Core: s.Service, Gate: c.Gate, Live: c.Publisher.(*live.Hub), Records: noLog{}, MaxFile: maxFile, Log: slog.New(slog.NewJSONHandler(s.log, nil)),
-		Holds: holds, Exports: holds,
+		Holds: holds, Exports: holds, Following: holds,
 		Retention: retention.New(retention.Config{Store: s.DB, Gate: c.Gate, Directory: dir, Now: time.Now, Log: c.Log}),
 	}))
 	s.t.Cleanup(other.http.Close)

@@ -41,7 +41,7 @@ func whole() *api.API {
 	log := slog.New(slog.DiscardHandler)
 	return api.New(api.Config{
 		Core: &core.Service{}, Live: live.NewHub(live.Config{Log: log}), Records: noLog{}, MaxFile: maxFile, Log: log,
-		Holds: &compliance.Service{}, Retention: &retention.Service{}, Exports: described{},
+		Holds: &compliance.Service{}, Retention: &retention.Service{}, Exports: described{}, Following: &compliance.Service{},
 	})
 }
 
@@ -148,10 +148,12 @@ func (s *server) under(e *policy.Engine) *server {
 	dir := orgOnly{s.Org()}
 	other := *s
 	other.Service = core.New(c)
+	holds := compliance.New(compliance.Config{Store: s.DB, Gate: c.Gate, Directory: dir, Now: time.Now, Log: c.Log})
 	other.http = httptest.NewTLSServer(api.New(api.Config{
 		Core: other.Service, Gate: c.Gate, Live: live.NewHub(live.Config{Log: c.Log}), Records: noLog{}, MaxFile: maxFile, Log: c.Log,
 		Limits:    api.Limits{Denials: 100, PerAddress: 100}, // one person asks every route
-		Holds:     compliance.New(compliance.Config{Store: s.DB, Gate: c.Gate, Directory: dir, Now: time.Now, Log: c.Log}),
+		Holds:     holds,
+		Following: holds,
 		Retention: retention.New(retention.Config{Store: s.DB, Gate: c.Gate, Directory: dir, Now: time.Now, Log: c.Log}),
 	}))
 	s.t.Cleanup(other.http.Close)
@@ -195,7 +197,8 @@ func TestAttackCrawlUnderDenyAll(t *testing.T) {
 		"/v1/channels":                   wire.NewChannel{Team: team.ID, Name: "x", Genesis: ann.ChannelGenesis(envelope.CaptureOff)},
 		"/v1/channels/{channel}/entries": c.Seal(ann, "hello"), "/v1/channels/{channel}/files/{blob}": "abc", "/v1/channels/{channel}/notices": alarm(t, c, ann),
 		"/v1/accounts/{username}/disable": wire.Disable{Reason: "left"}, "/v1/departures": wire.Countersigned{Entry: c.Departure(ann, s.Removal)},
-		"/v1/matters": wire.Matter{ID: "m", Title: "M"}, "/v1/retention/plans/{plan}/confirm": wire.Statement{Statement: []byte{1}},
+		"/v1/log/cosignatures": wire.Cosignature{Size: 1, Line: "line"},
+		"/v1/matters":          wire.Matter{ID: "m", Title: "M"}, "/v1/retention/plans/{plan}/confirm": wire.Statement{Statement: []byte{1}},
 	}
 	refusals := map[int]bool{401: true, 403: true, 404: true, 503: true}
 	for route, op := range operations(t) {

@@ -111,7 +111,12 @@ func scanExport(row pgx.CollectableRow) (x compliance.Export, schedule envelope.
 	return x, schedule, nil
 }
 
-const selectNewestNote = `SELECT size, note FROM checkpoints ORDER BY size DESC LIMIT 1`
+// An archive carries a checkpoint that somebody cosigned, if there is one of the
+// last minutes: then nobody was shown another log.
+const selectNewestNote = `
+SELECT size, note FROM checkpoints c, LATERAL (SELECT at_us > (SELECT max(at_us) FROM checkpoints) - 120000000
+    AND EXISTS (SELECT FROM cosignatures s WHERE s.size = c.size) AS cosigned) x
+ORDER BY cosigned DESC, size DESC LIMIT 1`
 
 // A channel's messages in a period are neighbours: the log follows its order.
 const selectRanges = `
@@ -480,7 +485,7 @@ func (r *reading) certificates(ctx context.Context) error {
 	return nil
 }
 
-const selectNote = `SELECT note FROM checkpoints WHERE size = $1`
+const selectNote = `SELECT ` + cosignedNote + ` FROM checkpoints c WHERE c.size = $1`
 
 func (r *reading) log(ctx context.Context, hashes tlog.HashReader) error {
 	var note string

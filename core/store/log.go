@@ -117,20 +117,21 @@ func readHashes(pool *pgxpool.Pool, indexes []int64) ([]tlog.Hash, error) {
 // the account's chain, which is set later than the first records.
 const recordColumns = `
 SELECT r.id, r.op, r.outcome, r.at_us, o.chain, c.chain, coalesce(r.seq, 0), coalesce(r.actor, 0), coalesce(r.device, r.service),
-    coalesce(r.object, ''), e.hash, e.header, e.body_hash, coalesce(e.body_len, 0), r.decision, r.policy, p.digest, coalesce(r.detail, '')
+    coalesce(r.object, ''), e.hash, e.header, e.body_hash, e.head, coalesce(e.body_len, 0), r.decision, r.policy, p.digest, coalesce(r.detail, '')
 FROM records r LEFT JOIN organisation o ON true LEFT JOIN channels c ON c.id = r.channel_id
 LEFT JOIN entries e ON e.channel_id = r.channel_id AND e.seq = r.seq LEFT JOIN policies p ON p.generation = r.policy`
 
 func scanRecord(row pgx.CollectableRow) (record.Record, error) {
 	r := record.Record{Version: envelope.Version}
-	var org, channel, device, hash, header, payload, digest []byte
+	var org, channel, device, hash, header, payload, head, digest []byte
 	err := row.Scan(&r.ID, &r.Op, &r.Outcome, &r.At, &org, &channel, &r.Position, &r.Actor, &device, &r.Object,
-		&hash, &header, &payload, &r.PayloadLen, &r.Decision, &r.Generation, &digest, &r.Detail)
+		&hash, &header, &payload, &head, &r.PayloadLen, &r.Decision, &r.Generation, &digest, &r.Detail)
 	copy(r.Org[:], org)
 	copy(r.Channel[:], channel)
 	copy(r.Device[:], device)
 	copy(r.Entry[:], hash)
 	copy(r.Payload[:], payload)
+	copy(r.Head[:], head)
 	copy(r.Policy[:], digest)
 	if header != nil {
 		r.Header = envelope.SumBytes(header)

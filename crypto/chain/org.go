@@ -2,6 +2,7 @@ package chain
 
 import (
 	"bytes"
+	"math"
 	"slices"
 
 	"chancery/crypto/envelope"
@@ -13,6 +14,8 @@ type Org struct {
 	spine
 	Genesis envelope.OrgGenesisBody
 	listed  []listing
+	// Restores say, in their order, what the log has lost.
+	Restores []envelope.LogRestoreBody
 }
 
 type listing struct {
@@ -92,6 +95,7 @@ func (o *Org) Try(e *envelope.Entry) error {
 	copied := *o
 	copied.heads = slices.Clone(o.heads)
 	copied.listed = slices.Clone(o.listed)
+	copied.Restores = slices.Clone(o.Restores)
 	return copied.Apply(e)
 }
 
@@ -112,6 +116,8 @@ func (o *Org) Apply(e *envelope.Entry) error {
 		err = o.list(l)
 	case envelope.OrgDelist:
 		err = o.delist(l)
+	case envelope.OrgRestore:
+		err = o.restore(l)
 	default:
 		err = refuse(Malformed, "link type %q in an organisation's chain", l.Type)
 	}
@@ -145,6 +151,7 @@ var needs = map[envelope.Role]struct{ key, recipient, user bool }{
 	envelope.RoleReceipt:    {key: true},
 	envelope.RoleRemoval:    {key: true},
 	envelope.RoleOfficer:    {key: true},
+	envelope.RoleWitness:    {key: true},
 	envelope.RoleCompliance: {user: true},
 	envelope.RoleLegal:      {user: true},
 }
@@ -195,6 +202,23 @@ func (o *Org) delist(l *envelope.Link) error {
 		}
 	}
 	return refuse(NotListed, "%s %s", b.Role, b.Party)
+}
+
+// restore takes the root's word for what the log lost. Whether a follower of the
+// log needs it, that follower judges.
+func (o *Org) restore(l *envelope.Link) error {
+	b, err := body[envelope.LogRestoreBody](l)
+	if err != nil {
+		return err
+	}
+	if b.NewSize == 0 || b.NewSize >= b.OldSize || b.OldSize > math.MaxInt64 {
+		return refuse(RestoreBad, "log of %d goes on after %d", b.OldSize, b.NewSize)
+	}
+	if b.Reason == "" || len(b.Reason) > 500 {
+		return refuse(Malformed, "restore of the log without a reason of at most 500 bytes")
+	}
+	o.Restores = append(o.Restores, *b)
+	return nil
 }
 
 // Party finds who is listed in a role now.

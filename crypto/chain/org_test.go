@@ -81,6 +81,15 @@ func manyRoots(w *world) *envelope.Entry {
 	return w.orgGenesis(func(*envelope.OrgGenesisBody) {})
 }
 
+// logRestore says that a log of 90 records came back as one of 70.
+func (w *world) logRestore(edit func(*envelope.LogRestoreBody)) *envelope.Entry {
+	b := envelope.LogRestoreBody{
+		OldSize: 90, OldRoot: envelope.SumBytes([]byte("old")), NewSize: 70, NewRoot: envelope.SumBytes([]byte("new")), Reason: "the disk was lost",
+	}
+	edit(&b)
+	return w.orgLink(envelope.OrgRestore, &b)
+}
+
 func TestOrgLinks(t *testing.T) {
 	t.Parallel()
 	w := found(t, envelope.CaptureOff)
@@ -98,11 +107,24 @@ func TestOrgLinks(t *testing.T) {
 		entry *envelope.Entry
 		want  Reason
 	}{
-		"as it is":        {good, ""},
-		"role":            {party(func(p *envelope.Party) { p.Role = envelope.RoleWitness }), Malformed},
-		"no key":          {party(func(p *envelope.Party) { p.Key = nil }), Malformed},
-		"recipient":       {party(func(p *envelope.Party) { p.Recipient = []byte("r") }), Malformed},
-		"role, bare":      {party(func(p *envelope.Party) { p.Role, p.Key = envelope.RoleWitness, nil }), Malformed},
+		"as it is": {good, ""},
+		"role":     {party(func(p *envelope.Party) { p.Role = "clerk" }), Malformed},
+		"witness":  {party(func(p *envelope.Party) { p.Role, p.Key = envelope.RoleWitness, key("witness").Public() }), ""},
+		"witness's seal": {party(func(p *envelope.Party) {
+			p.Role, p.Key, p.Recipient = envelope.RoleWitness, key("witness").Public(), []byte("r")
+		}), Malformed},
+		"no key":         {party(func(p *envelope.Party) { p.Key = nil }), Malformed},
+		"recipient":      {party(func(p *envelope.Party) { p.Recipient = []byte("r") }), Malformed},
+		"role, bare":     {party(func(p *envelope.Party) { p.Role, p.Key = envelope.RoleWitness, nil }), Malformed},
+		"log restored":   {w.logRestore(func(*envelope.LogRestoreBody) {}), ""},
+		"to nothing":     {w.logRestore(func(b *envelope.LogRestoreBody) { b.NewSize = 0 }), RestoreBad},
+		"to the same":    {w.logRestore(func(b *envelope.LogRestoreBody) { b.NewSize = b.OldSize }), RestoreBad},
+		"forward":        {w.logRestore(func(b *envelope.LogRestoreBody) { b.OldSize, b.NewSize = b.NewSize, b.OldSize }), RestoreBad},
+		"too large":      {w.logRestore(func(b *envelope.LogRestoreBody) { b.OldSize = 1 << 63 }), RestoreBad},
+		"no reason":      {w.logRestore(func(b *envelope.LogRestoreBody) { b.Reason = "" }), Malformed},
+		"long reason":    {w.logRestore(func(b *envelope.LogRestoreBody) { b.Reason = string(make([]byte, 501)) }), Malformed},
+		"restore's body": {w.orgLink(envelope.OrgRestore, "body"), Malformed},
+
 		"auditor's key":   {party(func(p *envelope.Party) { p.Role, p.Recipient = envelope.RoleAuditor, []byte("r") }), Malformed},
 		"user":            {party(func(p *envelope.Party) { p.User = w.alice.ID() }), Malformed},
 		"no name":         {party(func(p *envelope.Party) { p.Name = "" }), Malformed},

@@ -13,6 +13,7 @@ const (
 	OrgGenesis LinkType = "org.genesis" // OrgGenesisBody
 	OrgList    LinkType = "org.list"    // Party: lists one party in one role
 	OrgDelist  LinkType = "org.delist"  // DelistBody
+	OrgRestore LinkType = "org.restore" // LogRestoreBody
 
 	// User chain.
 	UserGenesis LinkType = "user.genesis"       // UserGenesisBody
@@ -106,7 +107,7 @@ const (
 	RoleCompliance Role = "compliance" // a person who may request holds, disposals and exports
 	RoleLegal      Role = "legal"      // a person who may approve them
 	RoleOfficer    Role = "officer"    // lets somebody who lost every device start again
-	RoleWitness    Role = "witness"    // reserved
+	RoleWitness    Role = "witness"    // a stranger who cosigns the log's checkpoints
 )
 
 // Party is one listed key or person.
@@ -147,4 +148,16 @@ type DelistBody struct {
 	_     struct{} `cbor:",toarray"`
 	Role  Role
 	Party KeyID
+}
+
+// LogRestoreBody says that the log came back from an older copy: records from
+// NewSize to OldSize are lost, and what follows NewSize is another history. Sizes
+// are numbers of records, roots those of the trees over them.
+type LogRestoreBody struct {
+	_       struct{} `cbor:",toarray"`
+	OldSize uint64   // the largest log that was ever signed
+	OldRoot Hash
+	NewSize uint64 // what survived
+	NewRoot Hash
+	Reason  string
 }

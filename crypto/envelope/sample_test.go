@@ -134,6 +134,7 @@ func formats() []format {
 		inLink("org.genesis", &OrgGenesisBody{Name: "n", Suite: SuiteAge, Roots: [][]byte{{1}}, Threshold: 1, Capture: CaptureOff, Nonce: []byte{1}}),
 		inLink("org.list", &Party{Role: RoleRecorder, Name: "n", Key: []byte{1}, Recipient: []byte{1}, Scope: ids}),
 		inLink("org.delist", &DelistBody{Role: RoleRecorder, Party: KeyID(h(1))}),
+		inLink("org.restore", &LogRestoreBody{OldSize: 2, NewSize: 1, Reason: "r"}),
 		inLink("user.genesis", &UserGenesisBody{Suite: SuiteAge, Device: device, Recipient: []byte{1}, Nonce: []byte{1}, Replaces: []Replaced{{User: UserID(h(1)), Seq: 1, OrgSeq: 2}}}),
 		inLink("user.device_add", &device),
 		inLink("user.device_revoke", &DeviceEndBody{Device: KeyID(h(1)), Key: key}),

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 
 	"chancery/crypto/envelope"
+	"chancery/crypto/tlog"
 )
 
 // SigningKey is an Ed25519 private key: of a device, a recorder or a root.
@@ -55,6 +56,13 @@ func (k *SigningKey) sign(message []byte) envelope.Signature {
 // Call it once for each key.
 func SignEntry(e *envelope.Entry, k *SigningKey) {
 	e.Attach(k.sign(envelope.SigningInput(e.Kind, envelope.SumBytes(e.Header), envelope.SumBytes(e.Payload))))
+}
+
+// Cosign gives the line that k adds, under its name, to the signed note of a
+// checkpoint with this text: C2SP's cosignature/v1. At is in seconds since 1970.
+// Whoever cosigns has found that the checkpoint extends the last one cosigned.
+func Cosign(text, name string, at int64, k *SigningKey) string {
+	return tlog.CosignatureLine(name, k.Public(), at, ed25519.Sign(k.private, tlog.Cosigned(text, at)))
 }
 
 // SignStatement gives the bytes of an envelope.Signed that carries v.

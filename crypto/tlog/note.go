@@ -19,8 +19,9 @@ import (
 var ErrNote = errors.New("note not signed by a trusted key")
 
 // Verifier checks the signatures of one named key. Names and key hashes follow
-// C2SP signed-note; this package makes verifiers of Ed25519 keys (type 0x01) and
-// of P-384 keys (type 0xff with the identifier below).
+// C2SP signed-note; this package makes verifiers of Ed25519 keys (type 0x01), of
+// P-384 keys (type 0xff with the identifier below), and of cosigners' Ed25519 keys
+// (type 0x04).
 type Verifier = note.Verifier
 
 // p384Type is the signature type of P-384 keys: 0xff leaves it to a name that
@@ -70,6 +71,8 @@ type Note struct {
 	Text    string   // ends in a newline
 	Signers []string // names of the trusted keys that signed, each once
 	Unknown int      // signature lines of other keys, not checked
+	// Cosigned are the signatures of NewCosigner's keys, which are in Signers too.
+	Cosigned []Cosignature
 }
 
 // OpenNote checks a signed note. Every signature that claims a trusted key must
@@ -88,8 +91,25 @@ func OpenNote(msg []byte, trusted ...Verifier) (*Note, error) {
 	n := &Note{Text: opened.Text, Unknown: lines - len(opened.Sigs)}
 	for _, sig := range opened.Sigs {
 		n.Signers = append(n.Signers, sig.Name)
+		if at, ok := cosignatureTime(sig, trusted); ok {
+			n.Cosigned = append(n.Cosigned, Cosignature{sig.Name, at})
+		}
 	}
 	return n, nil
+}
+
+// cosignatureTime is the time in a good signature, if it is a cosigner's.
+func cosignatureTime(sig note.Signature, trusted []Verifier) (at int64, ok bool) {
+	for _, v := range trusted {
+		if c, is := v.(cosigner); is && c.name == sig.Name && c.KeyHash() == sig.Hash {
+			raw, err := base64.StdEncoding.DecodeString(sig.Base64)
+			if err != nil || len(raw) < 4 {
+				return 0, false
+			}
+			return cosignedAt(raw[4:])
+		}
+	}
+	return 0, false
 }
 
 // signatureLines counts the lines of a signature block that the library found

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -220,6 +221,78 @@ func TestNoteVectors(t *testing.T) {
 		}
 		if err == nil && (cp.Size != v.Size || !bytes.Equal(cp.Root[:], v.Root)) {
 			t.Errorf("%s: another state", v.Name)
+		}
+	}
+}
+
+type cosignatureVector struct {
+	Name     string      `json:"name"`
+	Kind     string      `json:"kind"`
+	Cosigner string      `json:"cosigner"` // the name that its key has in notes
+	Key      vectors.Hex `json:"key"`
+	Text     string      `json:"text"` // of the checkpoint
+	Line     string      `json:"line"`
+	Time     int64       `json:"time,omitempty"`
+	Want     string      `json:"want"`
+}
+
+// cosignedLine writes a cosignature as the format page says.
+func cosignedLine(text, name string, at uint64, k ed25519.PrivateKey) string {
+	hash := sha256.Sum256(slices.Concat([]byte(name), []byte("\n\x04"), k.Public().(ed25519.PublicKey)))
+	signature := ed25519.Sign(k, fmt.Appendf(nil, "cosignature/v1\ntime %d\n%s", at, text))
+	raw := append(binary.BigEndian.AppendUint64(hash[:4:4], at), signature...)
+	return "— " + name + " " + base64.StdEncoding.EncodeToString(raw) + "\n"
+}
+
+func cosignatureVectors() (list []cosignatureVector) {
+	name := "chancery/" + strings.Repeat("3", 64) + "/cosigner/" + strings.Repeat("a", 64)
+	k, other := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{3}, 32)), ed25519.NewKeyFromSeed(bytes.Repeat([]byte{4}, 32))
+	root := Root(leaves(7))
+	text := "chancery/" + strings.Repeat("3", 64) + "/log\n7\n" + base64.StdEncoding.EncodeToString(root[:]) + "\n"
+	const at = 1_763_800_000
+	add := func(what, line, want string) {
+		list = append(list, cosignatureVector{what, "cosignature", name, vectors.Hex(k.Public().(ed25519.PublicKey)), text, line, 0, want})
+	}
+	good := cosignedLine(text, name, at, k)
+	add("good", good, "ok")
+	list[0].Time = at
+	plain := signedText(text, name, k)
+	add("without a time", strings.TrimPrefix(plain, text+"\n"), "refused")
+	add("of another text", cosignedLine(strings.Replace(text, "\n7\n", "\n8\n", 1), name, at, k), "refused")
+	add("by another key", cosignedLine(text, name, at, other), "refused")
+	add("under another name", cosignedLine(text, name+"b", at, k), "refused")
+	raw, _ := base64.StdEncoding.DecodeString(strings.Fields(good)[2])
+	edit := func(what string, change func(b []byte) []byte) {
+		b := change(bytes.Clone(raw))
+		add(what, "— "+name+" "+base64.StdEncoding.EncodeToString(b)+"\n", "refused")
+	}
+	edit("another time", func(b []byte) []byte { b[11]++; return b })
+	edit("another signature", func(b []byte) []byte { b[40] ^= 1; return b })
+	edit("cut", func(b []byte) []byte { return b[:len(b)-1] })
+	edit("longer", func(b []byte) []byte { return append(b, 0) })
+	add("a time of 64 bits", cosignedLine(text, name, 1<<63, k), "refused")
+	return list
+}
+
+func TestCosignatureVectors(t *testing.T) {
+	t.Parallel()
+	const about = "cosignatures (log.md): a line that a recorder or witness adds to the note of a checkpoint, trusting key alone"
+	for _, v := range vectors.Keep(t, "cosignatures.json", about, cosignatureVectors()) {
+		trusted, err := NewCosigner(v.Cosigner, v.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := OpenNote([]byte(v.Text+"\n"+v.Line), trusted)
+		if (err == nil) != (v.Want == "ok") || err != nil && !errors.Is(err, ErrNote) {
+			t.Errorf("%s: %v, want %s", v.Name, err, v.Want)
+		}
+		if err == nil && !slices.Equal(n.Cosigned, []Cosignature{{v.Cosigner, v.Time}}) {
+			t.Errorf("%s: cosigned %v", v.Name, n.Cosigned)
+		}
+		public, at := ed25519.PublicKey(v.Key), v.Time
+		if own := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{3}, 32)); err == nil &&
+			v.Line != CosignatureLine(v.Cosigner, public, at, ed25519.Sign(own, Cosigned(v.Text, at))) {
+			t.Errorf("%s: written otherwise", v.Name)
 		}
 	}
 }

@@ -7,7 +7,6 @@ class Refused(Exception): pass  # why, and the exit code
 def need(ok, why, code=3):
     if not ok:
         raise Refused(why, code)
-
 # encoding.md: canonical CBOR and JSON, hashes, trees, signatures
 def encode(v):
     major, n, rest = ((4, len(v), b"".join(map(encode, v))) if isinstance(v, list) else
@@ -70,23 +69,23 @@ def entry_hash(entry, payload_hash):
     kind, header, payload, signatures = entry
     need(payload_hash == sha(payload) or kind == 2 and payload == b"" and payload_hash != NOTHING, "an entry's payload")
     return total("entry", kind, sha(header), payload_hash, encode(signatures))
-def organisation(entries, trusted):  # its suite, and the keys of the signers at the end of its chain by id
-    signers, top, id = {}, ZERO, ZERO
+def organisation(entries, trusted):  # its suite; the keys of signers, and of cosigners, at the end of its chain by id
+    listed, top, id = {"signer": {}, "recorder": {}, "witness": {}}, ZERO, ZERO
     for n, (kind, header, payload, signatures) in enumerate(entries):
         *link, type, body, _, _, _ = decode(header)
         body = decode(body)
         if n == 0:
             _, suite, keys, threshold, _, _ = body
             roots = {key_id(key): key for key in keys}
-        right = type in (("org.list", "org.delist") if n else ("org.genesis",))
+        right = type in (("org.list", "org.delist", "org.restore") if n else ("org.genesis",))
         need(right and [kind, *link] == [1, 1, id, id, n, top], "a link of another type, or out of place")
         signed = all(k in roots and signed_by(roots[k], s, frame("sign", 1, sha(header), NOTHING)) for k, s in signatures)
         need(signed and len(signatures) >= (threshold if n else len(keys)) and rising(signatures), "signatures of roots")
         need(n or total("chain", header) == trusted, "another organisation", 5)
         id, top = trusted, entry_hash([kind, header, payload, signatures], NOTHING)
-        if n and body[0] == "signer":
-            signers.update({key_id(body[2]): body[2]}) if type == "org.list" else signers.pop(body[1])
-    return suite, signers
+        if n and body[0] in listed:
+            listed[body[0]].update({key_id(body[2]): body[2]}) if type == "org.list" else listed[body[0]].pop(body[1])
+    return suite, listed["signer"], listed["recorder"] | listed["witness"]
 # archive.md, log.md: envelopes and notes
 def dsse(b, signers):  # the payload, which signers signed and nobody else
     v, type = json.loads(b), "application/vnd.in-toto+json"
@@ -98,18 +97,21 @@ def dsse(b, signers):  # the payload, which signers signed and nobody else
     signed = b"DSSEv1 %d %s %d %s" % (len(type), type.encode(), len(payload), payload)
     need(all(signed_by(signers[id], s, signed) for id, s in signatures), "envelope: signature")
     return payload
-def note(b, text, signers):  # signers signed this text, and nobody else
-    origin = text.split("\n")[0]
-    kind = {32: b"\n\x01", 97: b"\n\xffchancery/v1/ecdsa-p384-sha384"}
-    marks = {(origin, sha(origin.encode() + kind[len(key)] + key)[:4]): key for key in signers.values()}
+def note(b, text, signers, cosigners={}):  # signers signed this text, cosigners perhaps with a time, and nobody else
+    origin, kind = text.split("\n")[0], {32: b"\n\x01", 97: b"\n\xffchancery/v1/ecdsa-p384-sha384"}
+    names = [(origin, kind[len(key)], key) for key in signers.values()]
+    names += [(f"{origin[:-3]}cosigner/{id.hex()}", b"\n\x04", key) for id, key in cosigners.items()]
+    marks = {(name, sha(name.encode() + type + key)[:4]): (type, key) for name, type, key in names}
     found = [(name, from_base64(s)) for name, s in re.findall("^— (\\S+) (\\S+)$", b.decode(errors="replace"), re.M)]
     known = [(name, s[:4]) for name, s in found if (name, s[:4]) in marks]
     need(known or not found, "signed by nobody who is listed", 5)
     again = text + "\n" + "".join(f"— {name} {to_base64(s)}\n" for name, s in found)
-    need(b == again.encode() and found and len({*known}) == len(known), "note: another text, spelling, or number of signatures")
+    need(b == again.encode() and origin in dict(known) and len({*known}) == len(known), "note: another text, spelling, or signers")
     need(len(known) == len(found), "signed by somebody who is not listed", 5)
-    need(all(signed_by(marks[name, s[:4]], s[4:], text.encode()) for name, s in found), "note: signature")
-
+    need(all(vouched(*marks[name, s[:4]], s[4:], text.encode()) for name, s in found), "note: signature")
+def vouched(type, key, s, text):  # a cosignature is over its time too
+    timed = b"cosignature/v1\ntime %d\n" % int.from_bytes(s[:8], "big") + text
+    return signed_by(key, s[8:], timed) if type == b"\n\x04" else signed_by(key, s, text)
 # archive.md, the ladder: a is what is known of an archive, x its archive.json, before the archive before it.
 PAIRS = [[f"{kind}-sha{size}.txt" for size in (256, 384)] for kind in ("tagmanifest", "manifest")]
 ORG, UNSIGNED = "data/identity/org.jsonl", [*PAIRS[0], "archive.dsse", "archive.note"]
@@ -129,7 +131,6 @@ def unpack(a, name, most=8 << 30):
         plain = p.stdout.read(most + 1)
     need(len(plain) <= most and (p.returncode == 0 or a[name] == b""), name + " does not unpack")
     return plain
-
 def files(a, org, before):
     for path in pathlib.Path(a.directory).rglob("*"):
         mode, n = path.lstat().st_mode, path.relative_to(a.directory).as_posix()
@@ -169,7 +170,7 @@ def signatures(a, org, before):
     links = [(link["chain"], decode(from_base64(link["entry"]))) for link in lines(a[ORG])]
     need(all(chain == org for chain, _ in links), "the chain of another organisation", 5)
     need(links, "the organisation's chain is empty", 4)
-    suite, a.signers = organisation([entry for _, entry in links], unhex(org))
+    suite, a.signers, a.cosigners = organisation([entry for _, entry in links], unhex(org))
     need(not before or a[ORG].startswith(before[ORG]), "the organisation's chain lost something")
     need((x["org"], x["suite"]) == (org, suite) and x["ordinal"] > 0, "organisation, suite or ordinal")
     need((x["ordinal"] == 1) == (x["previous"] is None), "the first archive alone has none before it")
@@ -202,7 +203,7 @@ def over(tiles, first, n):  # the hash over n leaves, by the largest subtrees th
             node(over(tiles, first, below(n)), over(tiles, first + below(n), n - below(n))))
 def log(a, org, before):
     size, top, start, end = a.x["checkpoint"]["size"], unhex(a.x["checkpoint"]["root"]), a.x["from"], a.x["to"]
-    note(a["log/checkpoint"], f"chancery/{org}/log\n{size}\n{to_base64(top)}\n", a.signers)
+    note(a["log/checkpoint"], f"chancery/{org}/log\n{size}\n{to_base64(top)}\n", a.signers, a.cosigners)
     need(end <= size, "the period is beyond the log")
     a.tiles, paths = {}, []
     for level in range((size.bit_length() + 7) // 8):
@@ -248,8 +249,8 @@ def record(a, line, data, org):
     need(position == 0 or "entry" in line, "an entry is missing", 4)
     if position:
         at, received, head, entry, payload_hash, salt = decode(from_base64(line["entry"]))
-        found = [at, entry_hash(entry, payload_hash), sha(entry[1]), payload_hash, salt]
-        need(found == [position, *hashes[:3], b""], "an entry is not the record's")
+        found = [at, entry_hash(entry, payload_hash), sha(entry[1]), payload_hash, head, salt]
+        need(found == [position, *hashes[:4], b""], "an entry is not the record's")
         a.entries.append((channel, position, (received, head, entry, hashes[0])))
     return op.split(".")[0]
 
@@ -284,8 +285,7 @@ def channels(a, org, before):
     need(all(a.state[id][0] for id in index) and messages == x["messages"], "a channel without entries, or messages")
     need(all(len(gone) < n or len(gone) == n and root(gone) == top for *_, n, top, gone in a.ranges), "a certificate's range")
 
-org, *directories = [arg for arg in sys.argv[1:] if arg != "--chain"]
-before, worst = None, 0
+(org, *directories), before, worst = [arg for arg in sys.argv[1:] if arg != "--chain"], None, 0
 for directory in directories:
     a, why = Archive(), ""
     a.directory = directory

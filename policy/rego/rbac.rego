@@ -30,7 +30,7 @@ allow contains "rbac.own_account" if {
 	input.action in {
 		"session.login", "session.refresh", "session.list", "session.revoke",
 		"user.chain_publish", "device.enroll", "device.approve", "device.list",
-		"team.list", "channel.list", "ws.connect",
+		"team.list", "channel.list", "ws.connect", "checkpoint.prove",
 	}
 	account
 	own
@@ -116,6 +116,18 @@ default compliance := false
 compliance if has_role("officer")
 
 compliance if has_role("legal")
+
+# A recorder compares the whole log with what it has followed before it vouches.
+allow contains "rbac.recorder_cosigns" if {
+	input.action in {"checkpoint.cosign", "checkpoint.follow"}
+	input.subject.kind == "recorder"
+}
+
+# A stranger's cosignature is brought by somebody who can sign in.
+allow contains "rbac.admin_brings_cosignature" if {
+	input.action == "checkpoint.cosign"
+	has_role("admin")
+}
 
 allow contains "rbac.signer_signs" if {
 	input.action in {"export.sign", "export.read", "export.list", "checkpoint.sign"}

@@ -20,6 +20,7 @@ const files: Readonly<Record<string, Readers>> = {
   "cbor.json": encoding.cbor,
   "chains.json": chain.chains(load("worlds.json")),
   "checkpoints.json": log.checkpoints,
+  "cosignatures.json": log.cosignatures,
   "ed25519.json": encoding.keys,
   "frames.json": encoding.frames,
   "keys.json": message.schedule,

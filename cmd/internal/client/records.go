@@ -142,6 +142,29 @@ func (t *Transport) Tile(ctx context.Context, path string) ([]byte, error) {
 	return t.text(ctx, "v1/log/tile/"+path)
 }
 
+// Witnessed are the checkpoints that somebody cosigned, with the proofs that they
+// extend the log of the size that the caller knows, 0 for none.
+func (t *Transport) Witnessed(ctx context.Context, known int64) (*wire.Witnessed, error) {
+	return get[wire.Witnessed](ctx, t, "v1/log/witnessed", url.Values{"known": {strconv.FormatInt(known, 10)}})
+}
+
+// Leaves are the records of the log from a place on, for recorders.
+func (t *Transport) Leaves(ctx context.Context, from int64) (*wire.Leaves, error) {
+	return get[wire.Leaves](ctx, t, "v1/log/leaves", url.Values{"from": {strconv.FormatInt(from, 10)}})
+}
+
+// Logged proves that an entry of one's own is in the log of a size.
+func (t *Transport) Logged(ctx context.Context, channel envelope.ChannelID, position uint64, size int64) (*wire.Logged, error) {
+	return get[wire.Logged](ctx, t, channelPath(channel, "/entries/"+strconv.FormatUint(position, 10)+"/logged"),
+		url.Values{"size": {strconv.FormatInt(size, 10)}})
+}
+
+// Cosign brings a cosignature of a checkpoint.
+func (t *Transport) Cosign(ctx context.Context, in wire.Cosignature) error {
+	_, err := post[none](ctx, t, "v1/log/cosignatures", in)
+	return err
+}
+
 // text gets a small body as it is. Tiles have 8 KiB, entry bundles up to 16 MiB.
 func (t *Transport) text(ctx context.Context, path string) ([]byte, error) {
 	resp, err := t.do(ctx, http.MethodGet, path, nil, http.Header{}, nil)

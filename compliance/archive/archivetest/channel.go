@@ -55,7 +55,7 @@ func (w *World) tick() int64 { w.Now += 1e6; return w.Now }
 func (c *Channel) keep(op record.Op, p *envelope.Placed) {
 	c.Entries = append(c.Entries, p)
 	r := record.Record{Op: op, Outcome: record.OK}
-	r.SetEntry(c.ID(), p.Position, &p.Entry)
+	r.SetEntry(c.ID(), p.Position, p.Head, &p.Entry)
 	c.w.Placed[c.w.Log(r)] = p
 }
 

@@ -12,6 +12,7 @@ import (
 	"chancery/crypto/seal"
 	"chancery/crypto/sign/signer"
 	"chancery/crypto/tlog"
+	"chancery/crypto/witness"
 )
 
 // last is the archive that was cut last.
@@ -106,14 +107,20 @@ func (w *World) Feed(writer *archive.Writer, h archive.Header, records int, chan
 	w.check(writer.AddLog(note, w.Hashes, proof))
 }
 
-// Checkpoint is the signed state of the log at a size.
+// Checkpoint is the signed state of the log at a size, which the recorder cosigns.
 func (w *World) Checkpoint(size int64) ([]byte, error) {
 	root, err := tlog.TreeRoot(size, w.Hashes)
 	if err != nil {
 		return nil, err
 	}
-	c := signer.Checkpoint{Origin: "chancery/" + w.org.ID().String() + "/log", Size: size, Root: signer.Digest(root)}
-	return c.Sign(w.Signer)
+	c := signer.Checkpoint{Origin: witness.Origin(w.org.ID()), Size: size, Root: signer.Digest(root)}
+	note, err := c.Sign(w.Signer)
+	if err != nil || w.Uncosigned {
+		return note, err
+	}
+	text, err := c.State().MarshalText()
+	name := witness.CosignerName(w.org.ID(), w.Recorder.ID())
+	return append(note, seal.Cosign(string(text), name, w.Now/1e6, w.Recorder)...), err
 }
 
 func (w *World) feedIdentity(writer *archive.Writer) {

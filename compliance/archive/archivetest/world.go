@@ -36,6 +36,8 @@ type World struct {
 	Blobs   map[envelope.BlobID][]byte
 	Lost    map[envelope.BlobID]bool // files that the blob store has lost
 	Certs   map[envelope.Hash][]byte
+	// Uncosigned checkpoints have the signer's signature alone.
+	Uncosigned bool
 	// Exceptions go into the next archive, beside those of lost files.
 	Exceptions []archive.Exception
 	secrets    map[secretKey]seal.Secret
@@ -181,7 +183,7 @@ func (w *World) Log(r record.Record) int64 {
 
 func (w *World) logLink(op record.Op, e *envelope.Entry) {
 	r := record.Record{Op: op, Outcome: record.OK}
-	r.SetEntry(envelope.ChannelID{}, 0, e)
+	r.SetEntry(envelope.ChannelID{}, 0, envelope.Hash{}, e)
 	w.Log(r)
 }
 

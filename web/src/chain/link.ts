@@ -59,6 +59,7 @@ export const bodies = {
   "org.genesis": record({ name: text, suite: text, roots: list(bytes), threshold: uint, capture: text, nonce: bytes }),
   "org.list": party,
   "org.delist": record({ role: text, party: id }),
+  "org.restore": record({ oldSize: uint, oldRoot: id, newSize: uint, newRoot: id, reason: text }),
   "user.genesis": record({ suite: text, device, recipient: bytes, nonce: bytes, replaces: list(replaced) }),
   "user.device_add": device,
   "user.device_revoke": record({ device: id, key }),

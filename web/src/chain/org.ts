@@ -63,6 +63,7 @@ export class Organisation {
     switch (link.type) {
       case "org.list": return this.#list(link.body, link.seq);
       case "org.delist": return this.#delist(link.body, link.seq);
+      case "org.restore": return checkRestore(link.body);
       default: throw new Refusal("malformed", `following the organisation: ${link.type}`);
     }
   }
@@ -82,6 +83,11 @@ export class Organisation {
   #standing(role: string, id: Bytes): Listing | undefined {
     return this.#listings.find((l) => l.party.role === role && equal(l.id, id) && l.until === undefined);
   }
+}
+
+function checkRestore(b: Body<"org.restore">): void {
+  demand(b.newSize > 0n && b.newSize < b.oldSize && b.oldSize < 1n << 63n, "restore_bad", "restoring the log");
+  demand(isName(b.reason, 500), "malformed", "restoring the log: its reason");
 }
 
 function checkGenesis(g: Genesis): void {
@@ -110,6 +116,7 @@ const needs: Readonly<Record<string, readonly Field[]>> = {
   receipt: ["key"],
   removal: ["key"],
   officer: ["key"],
+  witness: ["key"],
   compliance: ["user"],
   legal: ["user"],
 };

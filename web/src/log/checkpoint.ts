@@ -12,6 +12,7 @@ export interface Checkpoint {
 }
 
 const hashSize = 4;
+const timeSize = 8;
 const maxSize = (1n << 63n) - 1n;
 
 /** The checkpoint of a note that the listed key signed for this origin; else bad_checkpoint. */
@@ -49,7 +50,22 @@ function parseSignature(line: string): Signature {
 
 function keyHash(name: string, key: Bytes): Bytes {
   const type = key.length === 97 ? concat(Uint8Array.of(0xff), utf8("chancery/v1/ecdsa-p384-sha384")) : Uint8Array.of(1);
-  return sha256(concat(utf8(`${name}\n`), type, key)).slice(0, hashSize);
+  return hashOf(name, type, key);
+}
+
+const hashOf = (name: string, type: Bytes, key: Bytes): Bytes => sha256(concat(utf8(`${name}\n`), type, key)).slice(0, hashSize);
+
+/** When a recorder or witness cosigned a checkpoint's text, in seconds since 1970; else bad_checkpoint. */
+export function openCosignature(text: string, line: string, cosigner: { name: string; key: Bytes }): bigint {
+  demand(line.endsWith("\n"), "bad_checkpoint", "opening a cosignature: its line is open");
+  const { name, hash, signature } = parseSignature(line.slice(0, -1));
+  const own = name === cosigner.name && equal(hash, hashOf(name, Uint8Array.of(4), cosigner.key));
+  demand(own && signature.length === timeSize + 64, "bad_checkpoint", "opening a cosignature: its key or size");
+  const time = signature.slice(0, timeSize).reduce((n, b) => (n << 8n) | BigInt(b), 0n);
+  const signed = utf8(`cosignature/v1\ntime ${time}\n${text}`);
+  const good = time <= maxSize && verify(cosigner.key, signed, signature.slice(timeSize));
+  demand(good, "bad_checkpoint", "opening a cosignature: a bad signature");
+  return time;
 }
 
 function parseText(text: string, origin: string): Checkpoint {

@@ -1,6 +1,6 @@
 import { equal } from "node:assert/strict";
 import { bigEndian, hex, type Bytes } from "../../src/encoding/bytes.js";
-import { openCheckpoint } from "../../src/log/checkpoint.js";
+import { openCheckpoint, openCosignature } from "../../src/log/checkpoint.js";
 import { Tiles } from "../../src/log/tile.js";
 import { checkConsistency, leafHash, rootOf } from "../../src/log/tree.js";
 import { KeyTree } from "../../src/vault/keytree.js";
@@ -32,6 +32,13 @@ export const checkpoints: Readers = {
     const { size, root } = openCheckpoint(c.text("note"), c.text("origin"), c.bytes("key"));
     equal(size, BigInt(c.number("size")));
     equal(hex(root), c.text("root"));
+  },
+};
+
+export const cosignatures: Readers = {
+  cosignature: (c) => {
+    const cosigner = { name: c.text("cosigner"), key: c.bytes("key") };
+    equal(openCosignature(c.text("text"), c.text("line"), cosigner), BigInt(c.number("time")));
   },
 };
 
