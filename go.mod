@@ -3,6 +3,7 @@ module chancery
 go 1.26.8
 
 require (
+	github.com/boombuler/barcode v1.1.0
 	filippo.io/age v1.3.2
 	filippo.io/edwards25519 v1.2.0
 	github.com/danielgtaylor/huma/v2 v2.37.2

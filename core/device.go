@@ -40,7 +40,7 @@ func (s *Service) StartUser(ctx context.Context, p identity.Principal, in wire.N
 	if err != nil {
 		return err
 	}
-	d := Device{Account: p.User, Body: u.Devices()[0], Approved: true, Wrap: in.Wrap, Created: s.Now()}
+	d := Device{Account: p.User, Body: u.Devices()[0], Wrap: in.Wrap, Created: s.Now()}
 	link := ChainLink{Chain: envelope.Hash(u.ID()), Entry: envelope.Marshal(entry)}
 	if err := s.Store.StartUser(ctx, grant, e.of(record.UserCreate).link(entry), p.User, link, d); err != nil {
 		return internal(op, err)
@@ -99,7 +99,7 @@ func (s *Service) AddDevice(ctx context.Context, p identity.Principal, in wire.N
 		return invalid(op, "entry", err)
 	}
 	link := ChainLink{Chain: envelope.Hash(u.ID()), Seq: u.Seq() + 1, Entry: in.Entry}
-	if err := s.Store.AddUserDevice(ctx, grant, e.of(record.DeviceAdd).link(entry), link, envelope.KeyOf(body.Key), s.Now()); err != nil {
+	if err := s.Store.AddUserDevice(ctx, grant, e.of(record.DeviceAdd).link(entry), link, *body, s.Now()); err != nil {
 		return internal(op, err)
 	}
 	_, err = s.dir.reloadUser(ctx, envelope.UserID(p.UserChain))
@@ -116,113 +116,40 @@ func newDevice(e *envelope.Entry) (*envelope.DeviceBody, error) {
 
 // Devices lists the caller's devices and those that wait for approval.
 func (s *Service) Devices(ctx context.Context, p identity.Principal) (wire.Devices, error) {
+	const op = "device.list"
 	if _, _, _, err := s.Gate.Permit(ctx, p, policy.DeviceList, self(p)); err != nil {
 		return wire.Devices{}, err
 	}
 	devices, err := s.Store.Devices(ctx, p.User)
 	if err != nil {
-		return wire.Devices{}, internal("device.list", err)
+		return wire.Devices{}, internal(op, err)
 	}
-	out := wire.Devices{Devices: make([]wire.Device, len(devices))}
+	waiting, err := s.Store.Waiting(ctx, p.User, s.Now())
+	if err != nil {
+		return wire.Devices{}, internal(op, err)
+	}
+	out := wire.Devices{Devices: make([]wire.Device, len(devices)), Waiting: make([]wire.Proposal, len(waiting))}
 	for i, d := range devices {
-		out.Devices[i] = viewDevice(d)
+		out.Devices[i] = wire.Device{Key: envelope.KeyOf(d.Body.Key), Name: d.Body.Name, Public: d.Body.Key, Recipient: d.Body.Recipient}
+	}
+	for i, w := range waiting {
+		out.Waiting[i] = w.Proposal
 	}
 	return out, nil
 }
 
-func viewDevice(d Device) wire.Device {
-	return wire.Device{
-		Key: envelope.KeyOf(d.Body.Key), Name: d.Body.Name, Public: d.Body.Key, Recipient: d.Body.Recipient,
-		Approved: d.Approved, Proposal: d.Proposal, Wrap: d.Wrap,
-	}
-}
-
-// Device is one of the caller's devices, with its wrap or proposal.
-func (s *Service) Device(ctx context.Context, p identity.Principal, key envelope.KeyID) (wire.Device, error) {
+// DeviceWrap is the user seed, sealed to one of the caller's devices.
+func (s *Service) DeviceWrap(ctx context.Context, p identity.Principal, key envelope.KeyID) (wire.Wrap, error) {
 	const op = "device.list"
 	if _, _, _, err := s.Gate.Permit(ctx, p, policy.DeviceList, self(p)); err != nil {
-		return wire.Device{}, err
+		return wire.Wrap{}, err
 	}
 	d, found, err := s.Store.Device(ctx, key)
 	if err != nil {
-		return wire.Device{}, internal(op, err)
+		return wire.Wrap{}, internal(op, err)
 	}
 	if !found || d.Account != p.User {
-		return wire.Device{}, notFound(op, "that device")
+		return wire.Wrap{}, notFound(op, "that device")
 	}
-	if err := s.Present(ctx, p); err != nil {
-		return wire.Device{}, err
-	}
-	return viewDevice(d), nil
-}
-
-// AskForDevice enters a device that one of the caller's others must approve. The
-// device proves that it has its key: else anybody could enter somebody else's,
-// and keep it from its owner.
-func (s *Service) AskForDevice(ctx context.Context, p identity.Principal, in wire.NewDevice) error {
-	const op = "device.enroll"
-	_, grant, e, err := s.Gate.Permit(ctx, p, policy.DeviceEnroll, self(p))
-	if err != nil {
-		return err
-	}
-	if err := envelope.CheckPublicKey(in.Public); err != nil {
-		return invalid(op, "public", err)
-	}
-	if err := CheckName(op, "name", in.Name, maxDeviceName); err != nil {
-		return err
-	}
-	if len(in.Recipient) == 0 || len(in.Recipient) > maxWrap {
-		return invalid(op, "recipient", fmt.Errorf("%d bytes, want 1 to %d", len(in.Recipient), maxWrap))
-	}
-	org := s.dir.Org()
-	if org == nil {
-		return notFound(op, "the organisation")
-	}
-	if _, err := s.proven(ctx, in.Statement, proof{op: op, label: wire.LabelEnrol, key: in.Public, org: org.ID(), session: p.Session}); err != nil {
-		return err
-	}
-	have, err := s.Store.Devices(ctx, p.User)
-	if err != nil {
-		return internal(op, err)
-	}
-	if len(have) >= maxDevices {
-		return &Error{Op: op, Kind: Limited, Code: "device.too_many", Public: fmt.Sprintf("you have %d devices, the limit", len(have))}
-	}
-	d := Device{Account: p.User, Body: envelope.DeviceBody{Name: in.Name, Key: in.Public, Recipient: in.Recipient}, Created: s.Now()}
-	if err := s.Store.AskForDevice(ctx, grant, e.of(record.DevicePropose), d); err != nil {
-		return internal(op, err)
-	}
-	return nil
-}
-
-// ProposeDevice gives a waiting device the link that an approved one signed,
-// and the user seed sealed to it.
-func (s *Service) ProposeDevice(ctx context.Context, p identity.Principal, key envelope.KeyID, in wire.Device) error {
-	const op = "device.approve"
-	d, found, err := s.Store.Device(ctx, key)
-	if err != nil {
-		return internal(op, err)
-	}
-	mine := found && d.Account == p.User
-	r := policy.Resource{Type: policy.DeviceResource, ID: key.String()}
-	if mine {
-		r.Owner = SubjectID(p.User)
-	}
-	_, grant, e, err := s.Gate.Permit(ctx, p, policy.DeviceApprove, r)
-	if err != nil {
-		return Hide(err, op, "that device")
-	}
-	if err := checkWrap(op, in.Wrap); err != nil {
-		return err
-	}
-	if _, err := envelope.ParseEntry(in.Proposal); err != nil {
-		return invalid(op, "proposal", err)
-	}
-	if d.Approved {
-		return conflict(op, "device.approved", "that device is approved already")
-	}
-	if err := s.Store.ProposeDevice(ctx, grant, e.of(record.DevicePropose), key, in.Proposal, in.Wrap); err != nil {
-		return internal(op, err)
-	}
-	return nil
+	return wire.Wrap{Wrap: d.Wrap}, s.Present(ctx, p)
 }

@@ -1,7 +1,6 @@
 package core_test
 
 import (
-	"crypto/rand"
 	"errors"
 	"testing"
 
@@ -68,19 +67,16 @@ func TestAttackSquattedDevice(t *testing.T) {
 	s := coretest.Start(t)
 	s.Found(envelope.CaptureOff)
 	bob, eve := s.Join("bob"), s.Join("eve")
-	phone, err := seal.GenerateSigningKey(rand.Reader)
-	s.Must(err)
-	body := envelope.DeviceBody{Name: "phone", Key: phone.Public(), Recipient: []byte("age1pq")}
-
-	squat := eve.Asking(phone, body)
+	phone := bob.NewDevice("phone")
+	squat := phone.Asking()
 	squat.Statement = nil
 	wantCode(t, "without a statement", s.AskForDevice(t.Context(), eve.P, squat), string(chain.BadSignature))
-	squat.Statement = signed(t, wire.LabelEnrol, s.Claim(t.Context(), phone.ID(), eve.P.Session), eve.Key)
+	squat.Statement = signed(t, wire.LabelEnrol, s.Claim(t.Context(), phone.Key.ID(), eve.P.Session), eve.Key)
 	wantCode(t, "signed by her own key", s.AskForDevice(t.Context(), eve.P, squat), string(chain.BadSignature))
-	squat.Statement = bob.Asking(phone, body).Statement
+	squat.Statement = phone.Asking().Statement
 	wantCode(t, "signed for its owner's session", s.AskForDevice(t.Context(), eve.P, squat), "login.other_session")
 
-	wantCode(t, "by its owner", s.AskForDevice(t.Context(), bob.P, bob.Asking(phone, body)), "")
+	wantCode(t, "by its owner", s.AskForDevice(t.Context(), bob.P, phone.Asking()), "")
 }
 
 func signed(t *testing.T, label string, claim wire.LoginStatement, key *seal.SigningKey) []byte {
@@ -105,4 +101,15 @@ func wantCode(t *testing.T, name string, err error, code string) {
 	if !ok || e.Code != code {
 		t.Errorf("%s: %v, want code %s", name, err, code)
 	}
+}
+
+// codeOf is an error's code, or "" for none.
+func codeOf(err error) string {
+	if e, ok := errors.AsType[*core.Error](err); ok {
+		return e.Code
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return ""
 }

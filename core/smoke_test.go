@@ -130,8 +130,8 @@ func (s *smoke) seed() {
 	s.must(err)
 	for i := range smokeWaiting {
 		key := deviceKey(i)
-		_, err := s.db.App().Exec(s.Context(), `INSERT INTO devices (key, account_id, name, public, recipient, state, created_at, approved_at)
-			VALUES ($1, 1, 'bench', '', '', 'approved', now(), now())`, key[:])
+		_, err := s.db.App().Exec(s.Context(), `INSERT INTO devices (key, account_id, name, public, recipient, wrap, created_at)
+			VALUES ($1, 1, 'bench', '', '', '', now())`, key[:])
 		s.must(err)
 	}
 	s.sql("CREATE SEQUENCE public.smoke CACHE 100; GRANT USAGE ON SEQUENCE public.smoke TO chancery_app", "postgres")

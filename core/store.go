@@ -52,11 +52,19 @@ type Store interface {
 	AddOrgLink(ctx context.Context, g policy.Grant, e Event, l ChainLink) error
 	UserLinks(ctx context.Context, u envelope.UserID) ([][]byte, error)
 	StartUser(ctx context.Context, g policy.Grant, e Event, account identity.UserID, l ChainLink, d Device) error
-	AddUserDevice(ctx context.Context, g policy.Grant, e Event, l ChainLink, device envelope.KeyID, now time.Time) error
+	AddUserDevice(ctx context.Context, g policy.Grant, e Event, l ChainLink, d envelope.DeviceBody, now time.Time) error
 	Devices(ctx context.Context, account identity.UserID) ([]Device, error)
 	Device(ctx context.Context, key envelope.KeyID) (Device, bool, error)
-	AskForDevice(ctx context.Context, g policy.Grant, e Event, d Device) error
-	ProposeDevice(ctx context.Context, g policy.Grant, e Event, key envelope.KeyID, proposal, wrap []byte) error
+
+	// Devices that ask to be taken in. Each step is taken once, from the state
+	// before it and in time, or is a Conflict.
+	AskForDevice(ctx context.Context, g policy.Grant, e Event, p Proposal, rule ProposalRule) error
+	Waiting(ctx context.Context, account identity.UserID, now time.Time) ([]Proposal, error)
+	Proposal(ctx context.Context, id envelope.Hash) (Proposal, bool, error)
+	AnswerProposal(ctx context.Context, g policy.Grant, e Event, id envelope.Hash, a wire.DeviceAnswer, now time.Time) error
+	RevealProposal(ctx context.Context, g policy.Grant, e Event, id envelope.Hash, nonce []byte, now time.Time) error
+	LinkProposal(ctx context.Context, g policy.Grant, e Event, id envelope.Hash, l wire.NewLink, now time.Time) error
+	RefuseProposal(ctx context.Context, g policy.Grant, e Event, id envelope.Hash, why string) error
 
 	// Teams.
 	CreateTeam(ctx context.Context, g policy.Grant, e Event, t wire.NewTeam, owner identity.UserID, now time.Time) (wire.Team, error)
@@ -151,14 +159,19 @@ type ChainLink struct {
 	Entry []byte
 }
 
-// Device is a device that an account has or asks for.
+// Device is a device of an account's chain.
 type Device struct {
-	Account  identity.UserID
-	Body     envelope.DeviceBody
-	Approved bool
-	Proposal []byte
-	Wrap     []byte
-	Created  time.Time
+	Account identity.UserID
+	Body    envelope.DeviceBody
+	Wrap    []byte
+	Created time.Time
+}
+
+// Proposal is a device that asks for approval by another of its account.
+type Proposal struct {
+	Account identity.UserID
+	Created time.Time
+	wire.Proposal
 }
 
 // NewChannel is a channel about to start.

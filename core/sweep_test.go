@@ -36,7 +36,7 @@ type world struct {
 	team                    wire.Team
 	desk                    *coretest.Channel
 	blob                    envelope.BlobID
-	waiting                 envelope.KeyID
+	asked, answered, shown  *coretest.Joining // proposals, as far as that
 	recorder                *seal.SigningKey
 	second                  wire.NewLink
 	removal2                *sign.Key
@@ -51,9 +51,8 @@ func newWorld(t *testing.T) *world {
 	w.team, err = s.CreateTeam(t.Context(), w.admin.P, wire.NewTeam{Name: "desk"})
 	s.Must(err)
 	s.Must(s.AddTeamMember(t.Context(), w.admin.P, w.team.ID, wire.TeamMember{Username: "members.ann"}))
-	in, key := w.waitingDevice(w.ann)
-	w.waiting = key
-	s.Must(s.AskForDevice(t.Context(), w.ann.P, in))
+	w.asked, w.answered, w.shown = w.ann.NewDevice("phone").Ask(), w.ann.NewDevice("tablet").Ask(), w.ann.NewDevice("desktop").Ask().Reveal()
+	s.Must(s.AnswerDevice(t.Context(), w.ann.P, w.answered.ID(), w.answered.Answer()))
 	w.blob, w.second = envelope.BlobID{7}, w.ann.SecondDevice()
 	w.recorder, err = seal.GenerateSigningKey(rand.Reader)
 	s.Must(err)
@@ -63,12 +62,6 @@ func newWorld(t *testing.T) *world {
 	s.List(w.admin, envelope.Party{Role: envelope.RoleRecorder, Name: "rec", Key: w.recorder.Public(), Recipient: []byte("age1pq")})
 	w.lastRecord = w.newestRecord()
 	return w
-}
-
-func (w *world) waitingDevice(who *coretest.Person) (wire.NewDevice, envelope.KeyID) {
-	key, err := seal.GenerateSigningKey(rand.Reader)
-	w.Must(err)
-	return who.Asking(key, envelope.DeviceBody{Name: "phone", Key: key.Public(), Recipient: []byte("age1pq")}), key.ID()
 }
 
 var operations = map[string]operation{
@@ -150,16 +143,28 @@ var operations = map[string]operation{
 	"Sees": {call: func(w *world, s *core.Service, p identity.Principal) error {
 		return s.Sees(w.T.Context(), p, w.desk.ID)
 	}},
-	"Device": {call: func(w *world, s *core.Service, p identity.Principal) error {
-		_, err := s.Device(w.T.Context(), p, w.waiting)
+	"DeviceWrap": {call: func(w *world, s *core.Service, p identity.Principal) error {
+		_, err := s.DeviceWrap(w.T.Context(), p, w.ann.Key.ID())
 		return err
 	}},
 	"AskForDevice": {records: []string{"key.device_propose"}, call: func(w *world, s *core.Service, p identity.Principal) error {
-		in, _ := w.waitingDevice(w.ann)
-		return s.AskForDevice(w.T.Context(), p, in)
+		return s.AskForDevice(w.T.Context(), p, w.ann.NewDevice("watch").Asking())
 	}},
-	"ProposeDevice": {records: []string{"key.device_propose"}, call: func(w *world, s *core.Service, p identity.Principal) error {
-		return s.ProposeDevice(w.T.Context(), p, w.waiting, wire.Device{Proposal: w.OrgGenesis(), Wrap: []byte("wrap")})
+	"Proposal": {call: func(w *world, s *core.Service, p identity.Principal) error {
+		_, err := s.Proposal(w.T.Context(), p, w.asked.ID())
+		return err
+	}},
+	"AnswerDevice": {records: []string{"key.device_answer"}, call: func(w *world, s *core.Service, p identity.Principal) error {
+		return s.AnswerDevice(w.T.Context(), p, w.asked.ID(), w.asked.Answer())
+	}},
+	"RevealDevice": {records: []string{"key.device_reveal"}, call: func(w *world, s *core.Service, p identity.Principal) error {
+		return s.RevealDevice(w.T.Context(), p, w.answered.ID(), wire.DeviceReveal{Nonce: w.answered.Opening.Nonce[:]})
+	}},
+	"LinkDevice": {records: []string{"key.device_sign"}, call: func(w *world, s *core.Service, p identity.Principal) error {
+		return s.LinkDevice(w.T.Context(), p, w.shown.ID(), w.shown.Link())
+	}},
+	"RefuseDevice": {records: []string{"key.device_refuse"}, call: func(w *world, s *core.Service, p identity.Principal) error {
+		return s.RefuseDevice(w.T.Context(), p, w.asked.ID(), wire.DeviceRefusal{Why: wire.RefusedByPerson})
 	}},
 	"CreateTeam": {admin: true, records: []string{"chn.team_create"}, call: func(w *world, s *core.Service, p identity.Principal) error {
 		_, err := s.CreateTeam(w.T.Context(), p, wire.NewTeam{Name: "other"})
@@ -354,6 +359,7 @@ func (w *world) state() string {
 		UNION ALL SELECT 'sessions', coalesce(string_agg(s::text, '' ORDER BY id), '') FROM sessions s
 		UNION ALL SELECT 'links', coalesce(string_agg(l::text, '' ORDER BY chain, seq), '') FROM links l
 		UNION ALL SELECT 'devices', coalesce(string_agg(d::text, '' ORDER BY id), '') FROM devices d
+		UNION ALL SELECT 'proposals', coalesce(string_agg(p::text, '' ORDER BY created_at, id), '') FROM proposals p
 		UNION ALL SELECT 'teams', coalesce(string_agg(m::text, '' ORDER BY team_id, account_id), '') FROM team_members m
 		UNION ALL SELECT 'names', coalesce(string_agg(m::text, '' ORDER BY id), '') FROM teams m
 		UNION ALL SELECT 'channels', coalesce(string_agg(c::text, '' ORDER BY id), '') FROM channels c

@@ -82,14 +82,39 @@ CREATE TABLE devices (
     name text NOT NULL,
     public bytea NOT NULL,
     recipient bytea NOT NULL,
-    state text NOT NULL CONSTRAINT devices_state CHECK (state IN ('pending', 'approved')),
-    proposal bytea,
-    wrap bytea,
-    created_at timestamptz NOT NULL,
-    approved_at timestamptz,
-    CONSTRAINT devices_approved_has_time CHECK ((state = 'approved') = (approved_at IS NOT NULL))
+    wrap bytea NOT NULL,
+    created_at timestamptz NOT NULL
 );
 CREATE INDEX devices_account ON devices (account_id);
+
+-- Devices that ask to be taken in. A proposal goes forward only: it ends by being taken in, by a refusal or by its time,
+-- and its commitment, which names it, never comes again. Rows go an hour after they were made; what happened is on record.
+CREATE TABLE proposals (
+    id bytea PRIMARY KEY CONSTRAINT proposals_id_size CHECK (length(id) = 32),
+    account_id bigint NOT NULL REFERENCES accounts,
+    device bytea NOT NULL CONSTRAINT proposals_device_size CHECK (length(device) = 32),
+    name text NOT NULL,
+    public bytea NOT NULL,
+    recipient bytea NOT NULL,
+    state text NOT NULL CONSTRAINT proposals_state
+        CHECK (state IN ('waiting', 'answered', 'revealed', 'linked', 'added', 'refused')),
+    created_at timestamptz NOT NULL,
+    approver bytea,
+    chain_seq bigint,
+    chain_head bytea,
+    answer bytea,
+    proof bytea,
+    reveal bytea,
+    entry bytea,
+    wrap bytea,
+    why text,
+    CONSTRAINT proposals_answer_whole CHECK ((approver IS NULL) = (answer IS NULL) AND (chain_seq IS NULL) = (answer IS NULL)
+        AND (chain_head IS NULL) = (answer IS NULL) AND (answer IS NOT NULL OR proof IS NULL AND reveal IS NULL)),
+    CONSTRAINT proposals_linked_has_link CHECK (state NOT IN ('linked', 'added') OR (entry IS NOT NULL AND wrap IS NOT NULL)),
+    CONSTRAINT proposals_linked_was_shown CHECK (entry IS NULL OR proof IS NOT NULL OR reveal IS NOT NULL),
+    CONSTRAINT proposals_refused_says_why CHECK ((state = 'refused') = (why IS NOT NULL))
+);
+CREATE INDEX proposals_account ON proposals (account_id, created_at);
 
 CREATE TABLE teams (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -296,18 +321,18 @@ CREATE TABLE generations (
 INSERT INTO generations VALUES ('holds', 0), ('rules', 0), ('log', 0);
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO chancery_app, chancery_retention, chancery_export;
-GRANT INSERT ON organisation, accounts, external_identities, lockouts, sessions, nonces, links, devices, teams, team_members,
+GRANT INSERT ON organisation, accounts, external_identities, lockouts, sessions, nonces, links, devices, proposals, teams, team_members,
     channels, channel_members, entries, device_numbers, epochs, epoch_wraps, blobs, records, record_positions, log_hashes,
     checkpoints, cosignatures, policies TO chancery_app;
 GRANT UPDATE (username, display_name, roles, groups, chain, source, fresh_at, disabled_at, disabled_by, last_login) ON accounts TO chancery_app;
 GRANT UPDATE ON lockouts, generations, log_open TO chancery_app;
 GRANT UPDATE (at_s, line) ON cosignatures TO chancery_app;
 GRANT UPDATE (device, active_at, revoked_at, token_hash) ON sessions TO chancery_app;
-GRANT UPDATE (state, proposal, wrap, approved_at) ON devices TO chancery_app;
+GRANT UPDATE (state, approver, chain_seq, chain_head, answer, proof, reveal, entry, wrap, why) ON proposals TO chancery_app;
 GRANT UPDATE (archived_at) ON channels TO chancery_app;
 GRANT UPDATE (rank, left_seq) ON channel_members TO chancery_app;
 GRANT UPDATE (seq) ON blobs TO chancery_app;
-GRANT DELETE ON nonces, lockouts TO chancery_app;
+GRANT DELETE ON nonces, lockouts, proposals TO chancery_app;
 -- Only retention drops payloads, and it drops nothing but payloads.
 GRANT UPDATE (body, sealed_salt) ON entries TO chancery_retention;
 GRANT UPDATE (disposed_at) ON blobs TO chancery_retention;

@@ -183,14 +183,9 @@ CREATE TABLE public.devices (
     name text NOT NULL,
     public bytea NOT NULL,
     recipient bytea NOT NULL,
-    state text NOT NULL,
-    proposal bytea,
-    wrap bytea,
+    wrap bytea NOT NULL,
     created_at timestamp with time zone NOT NULL,
-    approved_at timestamp with time zone,
-    CONSTRAINT devices_approved_has_time CHECK (((state = 'approved'::text) = (approved_at IS NOT NULL))),
-    CONSTRAINT devices_key_size CHECK ((length(key) = 32)),
-    CONSTRAINT devices_state CHECK ((state = ANY (ARRAY['pending'::text, 'approved'::text])))
+    CONSTRAINT devices_key_size CHECK ((length(key) = 32))
 );
 
 ALTER TABLE public.devices ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -429,6 +424,33 @@ CREATE TABLE public.policies (
     generation bigint NOT NULL,
     digest bytea NOT NULL,
     activated_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE public.proposals (
+    id bytea NOT NULL,
+    account_id bigint NOT NULL,
+    device bytea NOT NULL,
+    name text NOT NULL,
+    public bytea NOT NULL,
+    recipient bytea NOT NULL,
+    state text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    approver bytea,
+    chain_seq bigint,
+    chain_head bytea,
+    answer bytea,
+    proof bytea,
+    reveal bytea,
+    entry bytea,
+    wrap bytea,
+    why text,
+    CONSTRAINT proposals_answer_whole CHECK ((((approver IS NULL) = (answer IS NULL)) AND ((chain_seq IS NULL) = (answer IS NULL)) AND ((chain_head IS NULL) = (answer IS NULL)) AND ((answer IS NOT NULL) OR ((proof IS NULL) AND (reveal IS NULL))))),
+    CONSTRAINT proposals_device_size CHECK ((length(device) = 32)),
+    CONSTRAINT proposals_id_size CHECK ((length(id) = 32)),
+    CONSTRAINT proposals_linked_has_link CHECK (((state <> ALL (ARRAY['linked'::text, 'added'::text])) OR ((entry IS NOT NULL) AND (wrap IS NOT NULL)))),
+    CONSTRAINT proposals_linked_was_shown CHECK (((entry IS NULL) OR (proof IS NOT NULL) OR (reveal IS NOT NULL))),
+    CONSTRAINT proposals_refused_says_why CHECK (((state = 'refused'::text) = (why IS NOT NULL))),
+    CONSTRAINT proposals_state CHECK ((state = ANY (ARRAY['waiting'::text, 'answered'::text, 'revealed'::text, 'linked'::text, 'added'::text, 'refused'::text])))
 );
 
 CREATE TABLE public.record_positions (
@@ -729,6 +751,9 @@ ALTER TABLE ONLY public.plans
 ALTER TABLE ONLY public.policies
     ADD CONSTRAINT policies_pkey PRIMARY KEY (generation);
 
+ALTER TABLE ONLY public.proposals
+    ADD CONSTRAINT proposals_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.record_positions
     ADD CONSTRAINT record_positions_pkey PRIMARY KEY (idx);
 
@@ -819,6 +844,8 @@ CREATE INDEX holds_in_force ON public.holds USING btree (id) WHERE (state = ANY 
 CREATE INDEX notices_channel ON public.notices USING btree (channel_id, id);
 
 CREATE INDEX plans_open ON public.plans USING btree (created_at) WHERE (state = ANY (ARRAY['running'::text, 'pending'::text]));
+
+CREATE INDEX proposals_account ON public.proposals USING btree (account_id, created_at);
 
 CREATE INDEX records_entry ON public.records USING btree (channel_id, seq) WHERE (seq IS NOT NULL);
 
@@ -912,6 +939,9 @@ ALTER TABLE ONLY public.notices
 ALTER TABLE ONLY public.plans
     ADD CONSTRAINT plans_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES public.accounts(id);
 
+ALTER TABLE ONLY public.proposals
+    ADD CONSTRAINT proposals_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+
 ALTER TABLE ONLY public.record_positions
     ADD CONSTRAINT record_positions_record_id_fkey FOREIGN KEY (record_id) REFERENCES public.records(id);
 
@@ -1002,14 +1032,6 @@ GRANT SELECT ON TABLE public.device_numbers TO chancery_export;
 GRANT SELECT,INSERT ON TABLE public.devices TO chancery_app;
 GRANT SELECT ON TABLE public.devices TO chancery_retention;
 GRANT SELECT ON TABLE public.devices TO chancery_export;
-
-GRANT UPDATE(state) ON TABLE public.devices TO chancery_app;
-
-GRANT UPDATE(proposal) ON TABLE public.devices TO chancery_app;
-
-GRANT UPDATE(wrap) ON TABLE public.devices TO chancery_app;
-
-GRANT UPDATE(approved_at) ON TABLE public.devices TO chancery_app;
 
 GRANT SELECT,INSERT ON TABLE public.entries TO chancery_app;
 GRANT SELECT ON TABLE public.entries TO chancery_retention;
@@ -1136,6 +1158,30 @@ GRANT UPDATE(why) ON TABLE public.plans TO chancery_app;
 GRANT SELECT,INSERT ON TABLE public.policies TO chancery_app;
 GRANT SELECT ON TABLE public.policies TO chancery_retention;
 GRANT SELECT ON TABLE public.policies TO chancery_export;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.proposals TO chancery_app;
+GRANT SELECT ON TABLE public.proposals TO chancery_retention;
+GRANT SELECT ON TABLE public.proposals TO chancery_export;
+
+GRANT UPDATE(state) ON TABLE public.proposals TO chancery_app;
+
+GRANT UPDATE(approver) ON TABLE public.proposals TO chancery_app;
+
+GRANT UPDATE(chain_seq) ON TABLE public.proposals TO chancery_app;
+
+GRANT UPDATE(chain_head) ON TABLE public.proposals TO chancery_app;
+
+GRANT UPDATE(answer) ON TABLE public.proposals TO chancery_app;
+
+GRANT UPDATE(proof) ON TABLE public.proposals TO chancery_app;
+
+GRANT UPDATE(reveal) ON TABLE public.proposals TO chancery_app;
+
+GRANT UPDATE(entry) ON TABLE public.proposals TO chancery_app;
+
+GRANT UPDATE(wrap) ON TABLE public.proposals TO chancery_app;
+
+GRANT UPDATE(why) ON TABLE public.proposals TO chancery_app;
 
 GRANT SELECT,INSERT ON TABLE public.record_positions TO chancery_app;
 GRANT SELECT ON TABLE public.record_positions TO chancery_retention;

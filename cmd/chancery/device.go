@@ -4,27 +4,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"chancery/cmd/internal/client"
 	"chancery/cmd/internal/client/session"
 	"chancery/core/wire"
+	"chancery/crypto/approval"
+	"chancery/crypto/envelope"
 )
 
 func deviceCmd(a *app) *cobra.Command {
-	return noun("device", "This device and your others", deviceEnrollCmd(a), deviceListCmd(a), deviceApproveCmd(a))
+	return noun("device", "This device and your others", deviceEnrollCmd(a), deviceListCmd(a), deviceApproveCmd(a), deviceRefuseCmd(a))
 }
 
 func deviceEnrollCmd(a *app) *cobra.Command {
 	var name string
-	var wait time.Duration
 	cmd := &cobra.Command{
 		Use: "enroll", Short: "Make this a device of yours", Args: cobra.NoArgs,
-		Long: "Makes the device's keys in a new keyring. Your first device starts your chain; a later one waits until another device approves it.",
+		Long: "Makes the device's keys in a new keyring. Your first device starts your chain. A later one shows a ticket and then a code, and waits up to ten minutes for another device of yours to take it in.",
 		RunE: a.withAPI(func(ctx context.Context, api *client.Transport, _ []string) (err error) {
 			org, err := a.org(ctx, api)
 			if err != nil {
@@ -39,8 +38,6 @@ func deviceEnrollCmd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeoutCause(ctx, wait, &hint{errors.New("nobody approved this device in time"), "chancery device enroll, to go on waiting"})
-			defer cancel()
 			if err := a.enroll(ctx, s, name); err != nil {
 				return err
 			}
@@ -52,7 +49,6 @@ func deviceEnrollCmd(a *app) *cobra.Command {
 		host = "command line"
 	}
 	cmd.Flags().StringVar(&name, "name", host, "how your other devices call it")
-	cmd.Flags().DurationVar(&wait, "wait", 10*time.Minute, "how long to wait for approval")
 	return cmd
 }
 
@@ -64,15 +60,14 @@ func (a *app) enroll(ctx context.Context, s *session.Session, name string) error
 	case s.Me.Chain.IsZero():
 		return s.EnrollFirst(ctx, name)
 	}
-	return s.EnrollNext(ctx, name, func(code string) {
-		fmt.Fprintf(a.err, "Compare this code on your other device, then approve it there:\n\n    %s\n\n    chancery device approve %q\n\n", code, code)
-	})
+	return s.EnrollNext(ctx, name, &screen{a})
 }
 
 // deviceView is one device in a list.
 type deviceView struct {
-	wire.Device
-	Code string `json:"code"`
+	State string         `json:"state"`
+	Name  string         `json:"name"`
+	Key   envelope.KeyID `json:"key"`
 }
 
 func deviceListCmd(a *app) *cobra.Command {
@@ -83,13 +78,16 @@ func deviceListCmd(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			views := make([]deviceView, len(all.Devices))
-			for i, d := range all.Devices {
-				views[i] = deviceView{d, session.Code(d.Public, d.Recipient)}
+			views := []deviceView{}
+			for _, d := range all.Devices {
+				views = append(views, deviceView{"approved", d.Name, d.Key})
 			}
-			return a.table(views, "NAME\tSTATE\tCODE\tKEY", func(row func(...any)) {
+			for _, p := range all.Waiting {
+				views = append(views, deviceView{"waiting", p.Name, envelope.KeyOf(p.Public)})
+			}
+			return a.table(views, "NAME\tSTATE\tKEY", func(row func(...any)) {
 				for _, d := range views {
-					row(d.Name, map[bool]string{true: "approved", false: "waiting"}[d.Approved], d.Code, d.Key)
+					row(d.Name, d.State, d.Key)
 				}
 			})
 		}),
@@ -98,22 +96,76 @@ func deviceListCmd(a *app) *cobra.Command {
 
 func deviceApproveCmd(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "approve CODE", Short: "Take in a new device whose screen shows this code", Args: cobra.ExactArgs(1),
+		Use: "approve [NAME | TICKET]", Short: "Take in a new device that asks, by its code or its ticket", Args: cobra.MaximumNArgs(1),
+		Long: "By a code: the new device shows one, you type it here, and type there the one that is shown here. There is one try. " +
+			"By a ticket: the text that the new device shows, also as a QR code; nothing has to be compared.",
 		RunE: a.withSession(func(ctx context.Context, s *session.Session, args []string) error {
-			waiting, err := s.Pending(ctx)
+			if len(args) == 1 && approval.IsTicket(args[0]) {
+				return a.approveByTicket(ctx, s, args[0])
+			}
+			p, err := a.waiting(ctx, s, args)
 			if err != nil {
 				return err
 			}
-			for _, d := range waiting {
-				if session.Code(d.Public, d.Recipient) != args[0] {
-					continue
-				}
-				if err := s.ApproveDevice(ctx, d); err != nil {
-					return fmt.Errorf("approving device %s: %w", d.Name, err)
-				}
-				return a.show(d.Key, func(w io.Writer) { fmt.Fprintln(w, "approved", printable(d.Name)) })
+			a.note(printable(p.Name) + " asks to become a device of yours. If you are not adding one now: chancery device refuse")
+			if err := s.ApproveByCode(ctx, *p, &screen{a}); err != nil {
+				return fmt.Errorf("approving device %s: %w", p.Name, err)
 			}
-			return &hint{fmt.Errorf("%w: no waiting device shows the code %s", errNotFound, args[0]), "chancery device list"}
+			return a.approved(p)
 		}),
 	}
+}
+
+func (a *app) approveByTicket(ctx context.Context, s *session.Session, text string) error {
+	t, err := approval.ParseTicket(text)
+	if err != nil {
+		return &hint{fmt.Errorf("reading the ticket: %w", err), "copy all of it, from CHANCERY-DEVICE: on"}
+	}
+	p, err := s.ApproveByTicket(ctx, t)
+	if err != nil {
+		return fmt.Errorf("approving by the ticket: %w", err)
+	}
+	return a.approved(p)
+}
+
+func (a *app) approved(p *wire.Proposal) error {
+	return a.said(deviceView{"approved", p.Name, envelope.KeyOf(p.Public)}, "took in %s", p.Name)
+}
+
+func deviceRefuseCmd(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "refuse [NAME]", Short: "Turn down a device that asks and isn't yours", Args: cobra.MaximumNArgs(1),
+		RunE: a.withSession(func(ctx context.Context, s *session.Session, args []string) error {
+			p, err := a.waiting(ctx, s, args)
+			if err != nil {
+				return err
+			}
+			if err := s.Refuse(ctx, *p); err != nil {
+				return fmt.Errorf("refusing device %s: %w", p.Name, err)
+			}
+			a.note("somebody signed in as you to ask: change your password, unless that was you")
+			return a.said(deviceView{"refused", p.Name, envelope.KeyOf(p.Public)}, "refused %s", p.Name)
+		}),
+	}
+}
+
+// waiting finds the device that asks: the one of that name, or the only one.
+func (a *app) waiting(ctx context.Context, s *session.Session, args []string) (*wire.Proposal, error) {
+	all, err := s.Waiting(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var fit []wire.Proposal
+	for _, p := range all {
+		if len(args) == 0 || p.Name == args[0] {
+			fit = append(fit, p)
+		}
+	}
+	switch len(fit) {
+	case 0:
+		return nil, &hint{fmt.Errorf("%w: no such device asks to be taken in", errNotFound), "chancery device enroll, on the new device"}
+	case 1:
+		return &fit[0], nil
+	}
+	return nil, &hint{fmt.Errorf("%w: %d devices ask", errAmbiguous, len(fit)), "chancery device list, then approve NAME; or approve TICKET"}
 }

@@ -189,30 +189,34 @@ func (w *world) bulk() {
 	}
 }
 
-// secondDevice takes in another device of bob's, which then writes.
+// secondDevice takes in another device of bob's by codes, a third by its ticket,
+// and turns a fourth away by a wrong code.
 func (w *world) secondDevice() {
 	w.t.Helper()
-	w.do("bob2", "login", "bob", "--password-file", "pw-bob")
-	var out, log syncBuffer
-	done := make(chan int, 1)
-	go func() {
-		done <- w.command("bob2", strings.NewReader(""), &out, &log, "device", "enroll", "--name", "phone").execute(w.t.Context())
-	}()
-	var code string
-	for end := time.Now().Add(20 * time.Second); code == "" && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
-		if i := strings.Index(log.String(), "approve \""); i >= 0 {
-			code = log.String()[i+9 : i+9+19]
-		}
-	}
-	w.do("bob", "device", "approve", code)
-	if c := <-done; c != 0 {
-		w.t.Fatalf("second device: exit %d\n%s", c, log.String())
-	}
+	phone := w.joins("bob2", "bob", "phone")
+	laptop := w.starts("bob", "device", "approve")
+	laptop.types(phone.shown("Type this code on the other device:\n\n    "))
+	phone.types(laptop.shown("Type this code on the other device:\n\n    "))
+	laptop.ends(0)
+	phone.ends(0)
 	w.do("bob2", "post", "desk", "from my phone")
 	all := w.messages("ada", "desk")
 	if last := all[len(all)-1]; last.Text != "from my phone" || last.Username != "bob" {
 		w.t.Errorf("ada reads %+v", last)
 	}
+
+	tablet := w.joins("bob3", "bob", "tablet")
+	w.do("bob2", "device", "approve", tablet.shown("chancery device approve CHANCERY-DEVICE:"))
+	tablet.ends(0)
+	w.do("bob3", "tail", "desk")
+
+	thief := w.joins("bob4", "bob", "phone")
+	laptop = w.starts("bob", "device", "approve")
+	thief.shown("Type this code on the other device:\n\n    ")
+	laptop.types("000 000")
+	laptop.ends(3)
+	thief.ends(3)
+	w.refused(4, "bob4", "tail", "desk")
 }
 
 func (w *world) direct() {

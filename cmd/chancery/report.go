@@ -10,6 +10,7 @@ import (
 
 	"chancery/cmd/internal/client"
 	"chancery/cmd/internal/client/session"
+	"chancery/crypto/approval"
 	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
 	"chancery/crypto/keyring"
@@ -35,6 +36,9 @@ func (h *hint) Unwrap() error { return h.err }
 type exited struct{ code int }
 
 func (e *exited) Error() string { return fmt.Sprintf("exit %d", e.code) }
+
+// betweenDevices is what to do when two devices of one person don't agree.
+const betweenDevices = "if you typed it right, somebody may stand between your devices: nothing was taken in; tell your administrator before you try again"
 
 // exits maps errors that are not the server's to exit codes, the first that
 // fits. Remedies go with them.
@@ -63,6 +67,15 @@ var exits = []struct {
 	{seal.ErrFile, client.ExitVerify, ""},
 	{seal.ErrWrap, client.ExitVerify, ""},
 	{seal.ErrContext, client.ExitVerify, ""},
+	{approval.ErrCode, client.ExitVerify, betweenDevices},
+	{approval.ErrCommitment, client.ExitVerify, betweenDevices},
+	{approval.ErrProof, client.ExitVerify, betweenDevices},
+	{session.ErrOtherChain, client.ExitVerify, betweenDevices},
+	{session.ErrTried, client.ExitConflict, "chancery device enroll, on the new device, asks anew"},
+	{session.ErrTurnedDown, client.ExitDenied, ""},
+	{session.ErrChainGrew, client.ExitConflict, "chancery device enroll, on the new device, asks anew"},
+	{session.ErrProposalOver, client.ExitUnavailable, "chancery device enroll, on the new device, asks anew"},
+	{session.ErrNoProposal, client.ExitNotFound, "chancery device enroll, on the new device, asks anew"},
 	{keyring.ErrPassphrase, client.ExitDenied, ""},
 	{keyring.ErrMode, client.ExitDenied, "chmod go= on it"},
 	{keyring.ErrLocked, client.ExitConflict, "chancery agent status"},

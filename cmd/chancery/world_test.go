@@ -237,6 +237,72 @@ func (w *world) found() {
 	}
 }
 
+// running is a command that somebody sits at.
+type running struct {
+	w    *world
+	name string
+	in   *io.PipeWriter
+	said *syncBuffer
+	done chan int
+}
+
+// starts runs a command that asks and is answered.
+func (w *world) starts(who string, args ...string) *running {
+	in, keys := io.Pipe()
+	r := &running{w, who + ": chancery " + strings.Join(args, " "), keys, &syncBuffer{}, make(chan int, 1)}
+	cmd := w.command(who, in, r.said, r.said, args...)
+	go func() { r.done <- cmd.execute(w.t.Context()) }()
+	w.t.Cleanup(func() {
+		keys.Close()
+		if w.t.Failed() {
+			w.t.Logf("%s:\n%s", r.name, r.said)
+		}
+	})
+	return r
+}
+
+// joins starts a device that asks to be taken in.
+func (w *world) joins(home, who, name string) *running {
+	w.t.Helper()
+	w.do(home, "login", who, "--password-file", "pw-"+who)
+	r := w.starts(home, "device", "enroll", "--name", name)
+	r.shown("CHANCERY-DEVICE:")
+	return r
+}
+
+// shown waits for a text and gives the rest of its line, with the word before.
+func (r *running) shown(text string) string {
+	r.w.t.Helper()
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		all := r.said.String()
+		i := strings.Index(all, text)
+		if i < 0 || !strings.Contains(all[i+len(text):], "\n") {
+			continue
+		}
+		if j := strings.LastIndexByte(text, ' '); j >= 0 && strings.HasSuffix(text, ":") {
+			i += j + 1
+			return strings.SplitN(all[i:], "\n", 2)[0]
+		}
+		return strings.SplitN(all[i+len(text):], "\n", 2)[0]
+	}
+	r.w.t.Fatalf("%s: never said %q", r.name, text)
+	return ""
+}
+
+func (r *running) types(line string) {
+	r.w.t.Helper()
+	if _, err := io.WriteString(r.in, line+"\n"); err != nil {
+		r.w.t.Fatal(err)
+	}
+}
+
+func (r *running) ends(code int) {
+	r.w.t.Helper()
+	if got := <-r.done; got != code {
+		r.w.t.Fatalf("%s: exit %d, want %d", r.name, got, code)
+	}
+}
+
 // syncBuffer is written by a command and read by its test.
 type syncBuffer struct {
 	mu sync.Mutex

@@ -30,8 +30,8 @@ func (o *Org) Person(name string, roles []string, listed ...envelope.Role) *Pers
 	account := o.Number(`INSERT INTO accounts (username, display_name, roles, chain, source, fresh_at, created_at)
 		VALUES ($1, $1, coalesce($2, '{}'::text[]), $3, 'test', now(), now()) RETURNING id`, name, roles, p.ID[:])
 	device := envelope.KeyOf(p.Key.Public())
-	p.DeviceNo = o.Number(`INSERT INTO devices (key, account_id, name, public, recipient, state, created_at, approved_at)
-		VALUES ($1, $2, 'laptop', $3, 'r', 'approved', now(), now()) RETURNING id`, device[:], account, []byte(p.Key.Public()))
+	p.DeviceNo = o.Number(`INSERT INTO devices (key, account_id, name, public, recipient, wrap, created_at)
+		VALUES ($1, $2, 'laptop', $3, 'r', 'w', now()) RETURNING id`, device[:], account, []byte(p.Key.Public()))
 	p.Principal = identity.Principal{
 		User: identity.UserID(account), Session: 1, Kind: identity.Person, Name: name, UserChain: p.ID, Device: device,
 		Roles: append([]string{policy.RoleMember}, roles...), AuthTime: o.Clock, Expires: o.Clock.Add(time.Hour),

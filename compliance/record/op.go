@@ -36,6 +36,10 @@ const (
 	// Keys.
 	UserCreate       Op = "key.user_create"
 	DevicePropose    Op = "key.device_propose"
+	DeviceAnswer     Op = "key.device_answer"
+	DeviceReveal     Op = "key.device_reveal"
+	DeviceSign       Op = "key.device_sign"
+	DeviceRefuse     Op = "key.device_refuse"
 	DeviceAdd        Op = "key.device_add"
 	EpochStart       Op = "key.epoch_start"
 	EpochAcknowledge Op = "key.acknowledge"
@@ -102,7 +106,7 @@ var Ops = []Op{
 	MemberAdd, MemberRemove, MemberRole,
 	ChannelCreate, ChannelSync, ChannelRestore, ChannelArchive, TeamCreate, TeamMember,
 	FileUpload, FileRead, FileDiscard,
-	UserCreate, DevicePropose, DeviceAdd, EpochStart, EpochAcknowledge, Cover, Notice,
+	UserCreate, DevicePropose, DeviceAnswer, DeviceReveal, DeviceSign, DeviceRefuse, DeviceAdd, EpochStart, EpochAcknowledge, Cover, Notice,
 	PolicyDeny, PolicyActivate,
 	SessionCreate, SessionBind, SessionEnd, SessionRefuse,
 	OrgCreate, OrgLink, Cosign, AccountCreate, AccountUpdate, AccountDisable, AccountEnable, ServerStart, ServerStop,

@@ -113,15 +113,17 @@ func TestAttackEveryRouteRefusesJunk(t *testing.T) {
 
 	id := strings.Repeat("0a", 32)
 	fill := strings.NewReplacer("{user}", ann.User.String(), "{key}", ann.Key.ID().String(), "{channel}", c.ID.String(), "{hold}", id, "{plan}", id,
-		"{export}", id, "{schedule}", "daily", "{blob}", id[:32], "{team}", itoa(team.ID), "{username}", "nobody")
+		"{export}", id, "{schedule}", "daily", "{proposal}", id, "{blob}", id[:32], "{team}", itoa(team.ID), "{username}", "nobody")
 	good := map[string]any{
 		"/v1/session":     wire.Login{Username: "admins.ann", Password: "right"},
 		"/v1/session/key": wire.KeyLogin{Statement: ann.Proof(t.Context())},
 		"/v1/org":         wire.NewChain{Entry: s.OrgGenesis()}, "/v1/org/links": wire.NewLink{Entry: s.OrgGenesis()},
 		"PUT /v1/people/me/chain": wire.NewChain{Entry: s.OrgGenesis(), Wrap: []byte{1}}, "POST /v1/people/me/chain": wire.NewLink{Entry: s.OrgGenesis()},
 		"/v1/session/device": wire.BindDevice{Statement: ann.Proof(t.Context())},
-		"/v1/devices":        wire.NewDevice{Name: "x"}, "/v1/devices/{key}/proposal": wire.Device{Name: "x"},
-		"/v1/teams": wire.NewTeam{Name: "other", Title: "Other"}, "/v1/teams/{team}/members": wire.TeamMember{Username: "nobody.here"},
+		"/v1/devices":        wire.NewDevice{Name: "x"}, "/v1/proposals/{proposal}/answer": wire.DeviceAnswer{Nonce: make([]byte, 32)},
+		"/v1/proposals/{proposal}/reveal": wire.DeviceReveal{Nonce: make([]byte, 32)}, "/v1/proposals/{proposal}/link": wire.NewLink{Entry: s.OrgGenesis(), Wrap: []byte{1}},
+		"/v1/proposals/{proposal}/refusal": wire.DeviceRefusal{Why: wire.RefusedByPerson},
+		"/v1/teams":                        wire.NewTeam{Name: "other", Title: "Other"}, "/v1/teams/{team}/members": wire.TeamMember{Username: "nobody.here"},
 		"/v1/channels":                   wire.NewChannel{Team: team.ID, Name: "x", Genesis: ann.ChannelGenesis(envelope.CaptureOff)},
 		"/v1/channels/{channel}/entries": c.Seal(ann, "hello"),
 		"/v1/matters":                    wire.Matter{ID: "m", Title: "M"}, "/v1/retention/plans/{plan}/confirm": wire.Statement{Statement: []byte{1}},

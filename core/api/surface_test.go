@@ -188,12 +188,14 @@ func TestAttackCrawlUnderDenyAll(t *testing.T) {
 	before := s.Number(`SELECT count(*) FROM records WHERE outcome <> 'denied'`)
 	id := strings.Repeat("0a", 32)
 	fill := strings.NewReplacer("{user}", ann.User.String(), "{key}", ann.Key.ID().String(), "{channel}", c.ID.String(), "{hold}", id, "{notice}", id, "{plan}", id,
-		"{blob}", id[:32], "{team}", itoa(team.ID), "{n}", "1", "{position}", "1", "{username}", "admins.ann", "{path...}", "0/000.p/1")
+		"{proposal}", id, "{blob}", id[:32], "{team}", itoa(team.ID), "{n}", "1", "{position}", "1", "{username}", "admins.ann", "{path...}", "0/000.p/1")
 	bodies := map[string]any{
 		"/v1/org": wire.NewChain{Entry: s.OrgGenesis()}, "/v1/org/links": wire.NewLink{Entry: s.OrgGenesis()},
 		"/v1/people/me/chain": wire.NewChain{Entry: s.OrgGenesis()}, "/v1/session/device": wire.BindDevice{Statement: ann.Proof(t.Context())},
-		"/v1/devices": wire.NewDevice{Name: "x"}, "/v1/devices/{key}/proposal": wire.Device{Name: "x"},
-		"/v1/teams": wire.NewTeam{Name: "other"}, "/v1/teams/{team}/members": wire.TeamMember{Username: "admins.ann"},
+		"/v1/devices": wire.NewDevice{Name: "x"}, "/v1/proposals/{proposal}/answer": wire.DeviceAnswer{Nonce: make([]byte, 32)},
+		"/v1/proposals/{proposal}/reveal": wire.DeviceReveal{Nonce: make([]byte, 32)}, "/v1/proposals/{proposal}/link": wire.NewLink{Entry: s.OrgGenesis(), Wrap: []byte{1}},
+		"/v1/proposals/{proposal}/refusal": wire.DeviceRefusal{Why: wire.RefusedByPerson},
+		"/v1/teams":                        wire.NewTeam{Name: "other"}, "/v1/teams/{team}/members": wire.TeamMember{Username: "admins.ann"},
 		"/v1/channels":                   wire.NewChannel{Team: team.ID, Name: "x", Genesis: ann.ChannelGenesis(envelope.CaptureOff)},
 		"/v1/channels/{channel}/entries": c.Seal(ann, "hello"), "/v1/channels/{channel}/files/{blob}": "abc", "/v1/channels/{channel}/notices": alarm(t, c, ann),
 		"/v1/accounts/{username}/disable": wire.Disable{Reason: "left"}, "/v1/departures": wire.Countersigned{Entry: c.Departure(ann, s.Removal)},
@@ -238,7 +240,7 @@ func TestEveryRouteBoundsItsBody(t *testing.T) {
 	all := s.whole()
 	id := strings.Repeat("0a", 32)
 	fill := strings.NewReplacer("{user}", id, "{key}", id, "{channel}", id, "{hold}", id, "{notice}", id, "{plan}", id, "{export}", id, "{schedule}", "daily",
-		"{blob}", id[:32], "{team}", "1", "{n}", "1", "{position}", "1", "{username}", "bob", "{path...}", "0/000.p/1")
+		"{proposal}", id, "{blob}", id[:32], "{team}", "1", "{n}", "1", "{position}", "1", "{username}", "bob", "{path...}", "0/000.p/1")
 	for route, op := range operations(t) {
 		if op.MaxBody <= 0 {
 			t.Errorf("%s has no bound for its body", route)

@@ -154,31 +154,6 @@ func (p *Person) device(name string, org envelope.OrgID) (*seal.SigningKey, enve
 	return key, envelope.DeviceBody{Name: name, Key: key.Public(), Recipient: identity.Recipient(), Wrap: envelope.SumBytes(wrap)}, wrap
 }
 
-// SecondDevice enters another device of the person and makes the link that
-// both devices sign.
-func (p *Person) SecondDevice() wire.NewLink {
-	s := p.s
-	s.T.Helper()
-	org := s.Org().ID()
-	key, body, wrap := p.device("phone", org)
-	s.Must(s.AskForDevice(s.T.Context(), p.P, p.Asking(key, body)))
-	e := p.link(&envelope.Link{
-		Version: envelope.Version, Org: org, Chain: envelope.Hash(p.User), Seq: p.Chain.Seq() + 1, Prev: p.Chain.Head(),
-		Type: envelope.DeviceAdd, Body: envelope.Marshal(&body),
-	})
-	seal.SignEntry(e, key)
-	return wire.NewLink{Entry: envelope.Marshal(e), Wrap: wrap}
-}
-
-// Asking is how a new device asks for approval in the person's session.
-func (p *Person) Asking(key *seal.SigningKey, body envelope.DeviceBody) wire.NewDevice {
-	p.s.T.Helper()
-	claim := p.s.Claim(p.s.T.Context(), key.ID(), p.P.Session)
-	statement, err := seal.SignStatement(wire.LabelEnrol, &claim, key)
-	p.s.Must(err)
-	return wire.NewDevice{Name: body.Name, Public: body.Key, Recipient: body.Recipient, Statement: statement}
-}
-
 // Proof binds a session to the person's device.
 func (p *Person) Proof(ctx context.Context) []byte {
 	claim := p.s.Claim(ctx, p.Key.ID(), p.P.Session)

@@ -55,9 +55,7 @@ func (db *DB) UserLinks(ctx context.Context, u envelope.UserID) ([][]byte, error
 // Conditional, so that of two first devices at once one becomes the chain.
 const setChain = `UPDATE accounts SET chain = $2 WHERE id = $1 AND chain IS NULL`
 
-const insertDevice = `
-INSERT INTO devices (key, account_id, name, public, recipient, state, wrap, created_at, approved_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`
+const insertDevice = `INSERT INTO devices (key, account_id, name, public, recipient, wrap, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`
 
 // StartUser starts a person's chain with a first device.
 func (db *DB) StartUser(ctx context.Context, g policy.Grant, e core.Event, account identity.UserID, l core.ChainLink, d core.Device) error {
@@ -73,44 +71,50 @@ func (db *DB) StartUser(ctx context.Context, g policy.Grant, e core.Event, accou
 		if _, err := tx.Exec(ctx, insertLink, l.Chain[:], int64(l.Seq), l.Entry); err != nil {
 			return err
 		}
-		return addDevice(ctx, tx, d, "approved", &d.Created)
+		return addDevice(ctx, tx, d)
 	})
 }
 
-func addDevice(ctx context.Context, tx pgx.Tx, d core.Device, state string, approved *time.Time) error {
+func addDevice(ctx context.Context, tx pgx.Tx, d core.Device) error {
 	key := envelope.KeyOf(d.Body.Key)
-	_, err := tx.Exec(ctx, insertDevice, key[:], int64(d.Account), d.Body.Name, d.Body.Key, d.Body.Recipient, state, d.Wrap, d.Created, approved)
+	_, err := tx.Exec(ctx, insertDevice, key[:], int64(d.Account), d.Body.Name, d.Body.Key, d.Body.Recipient, d.Wrap, d.Created)
 	return err
 }
 
-const approveDevice = `UPDATE devices SET state = 'approved', approved_at = $3 WHERE key = $1 AND account_id = $2 AND state = 'pending'`
+// The proposal gives the wrap; that it is the one that both devices signed, its
+// hash says, which was checked when the proposal was linked.
+const takeProposal = `UPDATE proposals SET state = 'added' WHERE device = $1 AND account_id = $2 AND created_at > $3 AND state = 'linked' RETURNING wrap`
 
-// AddUserDevice adds the link that makes a waiting device one of the person's.
-func (db *DB) AddUserDevice(ctx context.Context, g policy.Grant, e core.Event, l core.ChainLink, device envelope.KeyID, now time.Time) error {
+// AddUserDevice adds the link that makes a proposed device one of the person's.
+func (db *DB) AddUserDevice(ctx context.Context, g policy.Grant, e core.Event, l core.ChainLink, d envelope.DeviceBody, now time.Time) error {
 	what := on{policy.UserChainPublish, policy.UserResource, core.SubjectID(e.Actor)}
 	return db.mutate(ctx, g, what, e, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, approveDevice, device[:], int64(e.Actor), now)
+		key := envelope.KeyOf(d.Key)
+		wrap, found, err := one(ctx, tx, pgx.RowTo[[]byte], takeProposal, key[:], int64(e.Actor), begun(now))
 		if err != nil {
 			return err
 		}
-		if tag.RowsAffected() == 0 {
-			return &core.Error{Op: string(what.action), Kind: core.Conflict, Code: "device.not_waiting", Public: "that device does not wait for approval"}
+		if !found || envelope.SumBytes(wrap) != d.Wrap {
+			return &core.Error{Op: string(what.action), Kind: core.Conflict, Code: "device.not_approved", Public: "none of your devices has taken that device in"}
+		}
+		if err := addDevice(ctx, tx, core.Device{Account: e.Actor, Body: d, Wrap: wrap, Created: now}); err != nil {
+			return err
 		}
 		_, err = tx.Exec(ctx, insertLink, l.Chain[:], int64(l.Seq), l.Entry)
 		return err
 	})
 }
 
-const deviceColumns = `account_id, name, public, recipient, state = 'approved', proposal, wrap, created_at`
+const deviceColumns = `account_id, name, public, recipient, wrap, created_at`
 
 func scanDevice(row pgx.CollectableRow) (d core.Device, err error) {
-	err = row.Scan(&d.Account, &d.Body.Name, &d.Body.Key, &d.Body.Recipient, &d.Approved, &d.Proposal, &d.Wrap, &d.Created)
+	err = row.Scan(&d.Account, &d.Body.Name, &d.Body.Key, &d.Body.Recipient, &d.Wrap, &d.Created)
 	return d, err
 }
 
 const selectDevices = `SELECT ` + deviceColumns + ` FROM devices WHERE account_id = $1 ORDER BY id`
 
-// Devices are an account's, with those that wait.
+// Devices are an account's.
 func (db *DB) Devices(ctx context.Context, account identity.UserID) ([]core.Device, error) {
 	rows, err := db.app.Query(ctx, selectDevices, int64(account))
 	if err != nil {
@@ -124,25 +128,4 @@ const selectDevice = `SELECT ` + deviceColumns + ` FROM devices WHERE key = $1`
 // Device finds a device by its key's id.
 func (db *DB) Device(ctx context.Context, key envelope.KeyID) (core.Device, bool, error) {
 	return one(ctx, db.app, scanDevice, selectDevice, key[:])
-}
-
-// AskForDevice enters a device that waits for approval.
-func (db *DB) AskForDevice(ctx context.Context, g policy.Grant, e core.Event, d core.Device) error {
-	what := on{policy.DeviceEnroll, policy.UserResource, core.SubjectID(d.Account)}
-	err := db.mutate(ctx, g, what, e, func(tx pgx.Tx) error { return addDevice(ctx, tx, d, "pending", nil) })
-	if violates(err, "devices_key_unique") {
-		return &core.Error{Op: string(what.action), Kind: core.Conflict, Code: "device.exists", Public: "this device has been entered before"}
-	}
-	return err
-}
-
-const proposeDevice = `UPDATE devices SET proposal = $2, wrap = $3 WHERE key = $1 AND state = 'pending'`
-
-// ProposeDevice keeps the half-signed link for a waiting device.
-func (db *DB) ProposeDevice(ctx context.Context, g policy.Grant, e core.Event, key envelope.KeyID, proposal, wrap []byte) error {
-	what := on{policy.DeviceApprove, policy.DeviceResource, key.String()}
-	return db.mutate(ctx, g, what, e, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, proposeDevice, key[:], proposal, wrap)
-		return err
-	})
 }

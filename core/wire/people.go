@@ -95,30 +95,18 @@ type NewLink struct {
 	Wrap  []byte `json:"wrap,omitempty" doc:"the user seed sealed to the added device"`
 }
 
-// Device is a device that waits for approval, or one of the chain.
-// The approving device fills Proposal and Wrap; the new one signs and posts it.
+// Device is one of a person's chain.
 type Device struct {
 	Key       envelope.KeyID `json:"key"`
-	Name      string         `json:"name" maxLength:"100" pattern:"^\\P{Cc}*$" patternDescription:"free of control characters"`
+	Name      string         `json:"name"`
 	Public    []byte         `json:"public" doc:"Ed25519 public key"`
 	Recipient []byte         `json:"recipient"`
-	Approved  bool           `json:"approved"`
-	Proposal  []byte         `json:"proposal,omitempty" doc:"the half-signed device_add entry"`
-	Wrap      []byte         `json:"wrap,omitempty"`
 }
 
-// NewDevice is POST /v1/devices: a device asks to be taken in, and proves that it
-// has the key.
-type NewDevice struct {
-	Name      string `json:"name" maxLength:"100"`
-	Public    []byte `json:"public" doc:"Ed25519 public key"`
-	Recipient []byte `json:"recipient"`
-	Statement []byte `json:"statement" doc:"envelope.Signed with label enrol over LoginStatement"`
-}
-
-// Devices is GET /v1/devices: the caller's own.
+// Devices is GET /v1/devices: the caller's own, and those that ask to be.
 type Devices struct {
-	Devices []Device `json:"devices"`
+	Devices []Device   `json:"devices"`
+	Waiting []Proposal `json:"waiting"`
 }
 
 // Wrap is a sealed seed.

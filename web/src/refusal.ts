@@ -7,6 +7,8 @@ export type Reason =
   | "epoch_none" | "rotation_due" | "epoch_not_current" | "epoch_expired" | "counter_bad" | "seen_bad"
   // Opening: messages.md and wraps.md.
   | "bad_format" | "wrong_context" | "wrong_salt" | "bad_commit" | "undecryptable" | "bad_wrap"
+  // Taking a device in: approval.md.
+  | "bad_commitment"
   // The log: log.md.
   | "bad_proof" | "bad_tile" | "bad_checkpoint";
 

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { after, test } from "node:test";
 import { Refusal } from "../src/refusal.js";
 import { Case, type Readers } from "./vectors/case.js";
+import { approvals } from "./vectors/approval.js";
 import * as chain from "./vectors/chain.js";
 import * as encoding from "./vectors/encoding.js";
 import * as log from "./vectors/log.js";
@@ -17,6 +18,7 @@ function load(file: string): Case[] {
 }
 
 const files: Readonly<Record<string, Readers>> = {
+  "approval.json": approvals,
   "cbor.json": encoding.cbor,
   "chains.json": chain.chains(load("worlds.json")),
   "checkpoints.json": log.checkpoints,

@@ -140,26 +140,44 @@ func (t *Transport) Devices(ctx context.Context) (*wire.Devices, error) {
 	return get[wire.Devices](ctx, t, "v1/devices", nil)
 }
 
-// ProposeDevice asks that the caller's other devices take the one in that holds
-// key.
-func (t *Transport) ProposeDevice(ctx context.Context, org envelope.OrgID, name string, recipient []byte, key *seal.SigningKey) error {
-	statement, err := t.proveHere(ctx, wire.LabelEnrol, org, key)
-	if err != nil {
+// AskForDevice asks that the caller's other devices take the one in that holds
+// key. In is complete but for the proof.
+func (t *Transport) AskForDevice(ctx context.Context, org envelope.OrgID, in wire.NewDevice, key *seal.SigningKey) (err error) {
+	if in.Statement, err = t.proveHere(ctx, wire.LabelEnrol, org, key); err != nil {
 		return err
 	}
-	_, err = post[none](ctx, t, "v1/devices", wire.NewDevice{Name: name, Public: key.Public(), Recipient: recipient, Statement: statement})
+	_, err = post[none](ctx, t, "v1/devices", in)
 	return err
 }
 
-// AnswerDevice hands a waiting device its half-signed link and its wrap.
-func (t *Transport) AnswerDevice(ctx context.Context, in wire.Device) error {
-	_, err := put[none](ctx, t, "v1/devices/"+in.Key.String()+"/proposal", in)
-	return err
+// Proposal is how far a proposal of the caller's is.
+func (t *Transport) Proposal(ctx context.Context, id envelope.Hash) (*wire.Proposal, error) {
+	return get[wire.Proposal](ctx, t, "v1/proposals/"+id.String(), nil)
 }
 
-// Device is one of the caller's own.
-func (t *Transport) Device(ctx context.Context, key envelope.KeyID) (*wire.Device, error) {
-	return get[wire.Device](ctx, t, "v1/devices/"+key.String(), nil)
+// AnswerDevice takes a proposal on.
+func (t *Transport) AnswerDevice(ctx context.Context, id envelope.Hash, in wire.DeviceAnswer) error {
+	return t.step(ctx, id, "answer", in)
+}
+
+// RevealDevice tells what the new device committed to.
+func (t *Transport) RevealDevice(ctx context.Context, id envelope.Hash, nonce []byte) error {
+	return t.step(ctx, id, "reveal", wire.DeviceReveal{Nonce: nonce})
+}
+
+// LinkDevice hands a waiting device its half-signed link and its wrap.
+func (t *Transport) LinkDevice(ctx context.Context, id envelope.Hash, in wire.NewLink) error {
+	return t.step(ctx, id, "link", in)
+}
+
+// RefuseDevice ends a proposal.
+func (t *Transport) RefuseDevice(ctx context.Context, id envelope.Hash, why string) error {
+	return t.step(ctx, id, "refusal", wire.DeviceRefusal{Why: why})
+}
+
+func (t *Transport) step(ctx context.Context, id envelope.Hash, step string, in any) error {
+	_, err := put[none](ctx, t, "v1/proposals/"+id.String()+"/"+step, in)
+	return err
 }
 
 // DeviceWrap is the caller's user seed, sealed to one of their devices.

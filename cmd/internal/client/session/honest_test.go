@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -37,6 +38,7 @@ type honest struct {
 	orgLinks [][]byte
 	users    map[envelope.UserID]*account
 	channels map[envelope.ChannelID]*room
+	asking   asking
 
 	deny     func(e *envelope.Entry) *client.Problem // asked before an entry is placed
 	lose     func() bool                             // true: place it, and give no answer
@@ -145,6 +147,7 @@ func (h *honest) serve() {
 		id, _ := envelope.ID[envelope.KeyID](r.PathValue("key"))
 		return wire.Wrap{Wrap: h.users[caller(r)].wraps[id]}, nil
 	})
+	h.serveAsking(on)
 	on("POST /v1/channels", h.create)
 	on("GET /v1/channels/{channel}/entries", h.entries)
 	on("POST /v1/channels/{channel}/entries", h.place)
@@ -157,7 +160,8 @@ func (h *honest) serve() {
 
 // caller is whom the token names: it is the user's chain, once there is one.
 func caller(r *http.Request) envelope.UserID {
-	id, _ := envelope.ID[envelope.UserID](r.Header.Get("Authorization")[len("Bearer "):])
+	token, _, _ := strings.Cut(r.Header.Get("Authorization")[len("Bearer "):], newDevice)
+	id, _ := envelope.ID[envelope.UserID](token)
 	return id
 }
 

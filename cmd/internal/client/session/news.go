@@ -1,0 +1,85 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"chancery/crypto/chain"
+	"chancery/crypto/envelope"
+)
+
+// lookEvery is how often a device that stays open looks for news of its person's
+// other devices.
+const lookEvery = time.Minute
+
+// News tells what other devices of this person did to the person's chain since
+// this one last told it: each thing once, one line each.
+func (s *Session) News(ctx context.Context) ([]string, error) {
+	s.mu.Lock()
+	due := s.Now().Sub(s.looked) >= lookEvery
+	if due {
+		s.looked = s.Now()
+	}
+	s.mu.Unlock()
+	if !due {
+		return nil, nil
+	}
+	u, links, err := s.ownLinks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	told := u.Seq() // a device that has just joined is told of nothing
+	if err := load(s.Ring, "told", &told); err != nil {
+		return nil, err
+	}
+	var lines []string
+	for _, l := range links {
+		if text := s.describe(u, l); l.Seq > told && l.Key != s.device.ID() && text != "" {
+			lines = append(lines, text)
+		}
+	}
+	return lines, save(s.Ring, "told", u.Seq())
+}
+
+// ownLinks is this person's chain, verified, with its links.
+func (s *Session) ownLinks(ctx context.Context) (*chain.User, []*envelope.Link, error) {
+	u, err := s.Dir.RefreshUser(ctx, s.Me.Chain)
+	if err != nil {
+		return nil, nil, err
+	}
+	answer, err := s.API.UserChain(ctx, s.Me.Chain)
+	if err != nil {
+		return nil, nil, err
+	}
+	entries, err := parseEntries(answer.Entries)
+	if err != nil {
+		return nil, nil, err
+	}
+	if newest := entries[len(entries)-1]; newest.Hash() != u.Head() {
+		return nil, nil, fmt.Errorf("reading your chain: %w", ErrChainGrew)
+	}
+	links := make([]*envelope.Link, len(entries))
+	for i, e := range entries {
+		if links[i], err = envelope.ParseLink(e); err != nil {
+			return nil, nil, err
+		}
+	}
+	return u, links, nil
+}
+
+// describe says what a link did, or nothing where it needs no notice.
+func (s *Session) describe(u *chain.User, l *envelope.Link) string {
+	if l.Type != envelope.DeviceAdd {
+		return ""
+	}
+	b, err := envelope.ParseBody[envelope.DeviceBody](l)
+	if err != nil {
+		return ""
+	}
+	by := "a device of yours"
+	if d, ok := u.DeviceAt(l.Key, l.Seq); ok {
+		by = fmt.Sprintf("%q", d.Name)
+	}
+	return fmt.Sprintf("a device was added: %q, on %s, by %s", b.Name, time.UnixMicro(l.Time).UTC().Format("2 January 2006 15:04 UTC"), by)
+}
