@@ -153,6 +153,7 @@ func (a *app) withAPI(work func(context.Context, *client.Transport, []string) er
 func (a *app) withSession(work func(context.Context, *session.Session, []string) error) func(*cobra.Command, []string) error {
 	return a.run(func(ctx context.Context, args []string) error {
 		if a.shared != nil {
+			a.tellNews(ctx, a.shared)
 			return work(ctx, a.shared, args)
 		}
 		if conn, ok := a.dialAgent(); ok {
@@ -162,9 +163,22 @@ func (a *app) withSession(work func(context.Context, *session.Session, []string)
 			if err := s.Enrolled(ctx); err != nil {
 				return err
 			}
+			a.tellNews(ctx, s)
 			return work(ctx, s, args)
 		})
 	})
+}
+
+// tellNews says what this person's other devices did. A command doesn't fail for
+// want of it.
+func (a *app) tellNews(ctx context.Context, s *session.Session) {
+	news, err := s.News(ctx)
+	if err != nil {
+		a.note("Needs attention: " + err.Error())
+	}
+	for _, line := range news {
+		a.note(printable(line))
+	}
 }
 
 // unlocked opens the keyring and the session for the time of work.

@@ -135,46 +135,52 @@ func (d *Directory) Load(ctx context.Context, id envelope.UserID, seq uint64) (*
 
 // RefreshUser fetches a person's chain and verifies all of it.
 func (d *Directory) RefreshUser(ctx context.Context, id envelope.UserID) (*chain.User, error) {
+	user, _, err := d.fetchUser(ctx, id)
+	return user, err
+}
+
+// fetchUser is RefreshUser, with the links that make the chain.
+func (d *Directory) fetchUser(ctx context.Context, id envelope.UserID) (*chain.User, []*envelope.Entry, error) {
 	answer, err := d.api.UserChain(ctx, id)
 	if err != nil {
-		return nil, fmt.Errorf("fetching the chain of user %s: %w", id, err)
+		return nil, nil, fmt.Errorf("fetching the chain of user %s: %w", id, err)
 	}
-	user, err := readUser(d.Org(), answer.Entries)
+	user, entries, err := readUser(d.Org(), answer.Entries)
 	if err != nil {
-		return nil, fmt.Errorf("verifying the chain of user %s: %w", id, err)
+		return nil, nil, fmt.Errorf("verifying the chain of user %s: %w", id, err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	h := d.known.Users[id]
 	switch {
 	case user.ID() != id:
-		return nil, &chain.Refused{Reason: chain.WrongChain, Err: fmt.Errorf("the chain of user %s is of user %s", id, user.ID())}
+		return nil, nil, &chain.Refused{Reason: chain.WrongChain, Err: fmt.Errorf("the chain of user %s is of user %s", id, user.ID())}
 	case !h.Hash.IsZero() && !user.HasHead(h.Seq, h.Hash):
-		return nil, fmt.Errorf("%w: the chain of user %s lacks link %d", ErrRollback, id, h.Seq)
+		return nil, nil, fmt.Errorf("%w: the chain of user %s lacks link %d", ErrRollback, id, h.Seq)
 	}
 	d.users[id] = user
 	if h.Hash == user.Head() {
-		return user, nil
+		return user, entries, nil
 	}
 	d.known.Users[id] = head{user.Seq(), user.Head()}
-	return user, save(d.store, "heads", &d.known)
+	return user, entries, save(d.store, "heads", &d.known)
 }
 
-func readUser(org *chain.Org, entries [][]byte) (*chain.User, error) {
-	parsed, err := parseEntries(entries)
+func readUser(org *chain.Org, raw [][]byte) (*chain.User, []*envelope.Entry, error) {
+	entries, err := parseEntries(raw)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	user, err := chain.NewUser(org, parsed[0])
+	user, err := chain.NewUser(org, entries[0])
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	for i, e := range parsed[1:] {
+	for i, e := range entries[1:] {
 		if err := user.Apply(e); err != nil {
-			return nil, fmt.Errorf("link %d: %w", i+1, err)
+			return nil, nil, fmt.Errorf("link %d: %w", i+1, err)
 		}
 	}
-	return user, nil
+	return user, entries, nil
 }
 
 func parseEntries(raw [][]byte) ([]*envelope.Entry, error) {

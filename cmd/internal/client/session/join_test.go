@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"chancery/core/wire"
 	"chancery/crypto/approval"
@@ -318,5 +319,46 @@ func TestAttack50ForeignUserSeed(t *testing.T) {
 	alice.user = nil
 	if err := alice.Bind(ctx); !errors.Is(err, seal.ErrContext) || alice.user != nil {
 		t.Errorf("binding with a foreign seed: %v", err)
+	}
+}
+
+// Other devices are told once of a device that was added, and the one that added
+// it, and it itself, are not.
+func TestNewsOfDevices(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	h := newHonest(t)
+	alice := h.join()
+	add := func(by *person) *person {
+		t.Helper()
+		p := h.another(alice)
+		at, _ := hands()
+		done := enrol(t, p, at)
+		_, ticket := asks(t, by, at)
+		_, err := by.ApproveByTicket(ctx, ticket)
+		if err := errors.Join(err, <-done); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	news := func(p *person) string {
+		t.Helper()
+		p.looked = time.Time{}
+		lines, err := p.News(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(lines, "\n")
+	}
+	phone := add(alice)
+	if got := news(alice) + news(phone); got != "" {
+		t.Errorf("told of what they did themselves: %s", got)
+	}
+	add(alice)
+	if got := news(phone); !strings.HasPrefix(got, `a device was added: "phone", on `) || !strings.HasSuffix(got, `, by "test device"`) {
+		t.Errorf("the phone is told %q", got)
+	}
+	if got := news(phone); got != "" {
+		t.Errorf("told twice: %s", got)
 	}
 }

@@ -39,25 +39,23 @@ func (s *Session) News(ctx context.Context) ([]string, error) {
 			lines = append(lines, text)
 		}
 	}
-	return lines, save(s.Ring, "told", u.Seq())
+	return lines, s.toldUpTo(u.Seq())
+}
+
+// toldUpTo remembers how far the person was told, each number once.
+func (s *Session) toldUpTo(seq uint64) error {
+	var told *uint64
+	if err := load(s.Ring, "told", &told); err != nil || told != nil && *told == seq {
+		return err
+	}
+	return save(s.Ring, "told", seq)
 }
 
 // ownLinks is this person's chain, verified, with its links.
 func (s *Session) ownLinks(ctx context.Context) (*chain.User, []*envelope.Link, error) {
-	u, err := s.Dir.RefreshUser(ctx, s.Me.Chain)
+	u, entries, err := s.Dir.fetchUser(ctx, s.Me.Chain)
 	if err != nil {
 		return nil, nil, err
-	}
-	answer, err := s.API.UserChain(ctx, s.Me.Chain)
-	if err != nil {
-		return nil, nil, err
-	}
-	entries, err := parseEntries(answer.Entries)
-	if err != nil {
-		return nil, nil, err
-	}
-	if newest := entries[len(entries)-1]; newest.Hash() != u.Head() {
-		return nil, nil, fmt.Errorf("reading your chain: %w", ErrChainGrew)
 	}
 	links := make([]*envelope.Link, len(entries))
 	for i, e := range entries {

@@ -42,6 +42,7 @@ type Session struct {
 	user     *seal.Identity // of the user: opens epochs
 
 	mu       sync.Mutex
+	looked   time.Time // for news
 	channels map[envelope.ChannelID]*Channel
 	more     chan wire.Subscribe // channels opened while the live socket runs
 }
