@@ -286,7 +286,7 @@ func TestBadInput(t *testing.T) {
 		"entry with a tail":   {"POST", entries, `{"entry":` + encoded(append(bytes.Clone(good.Entry), 0)) + `}`, 400, "entry"},
 		"salt too short":      {"POST", entries, `{"entry":` + encoded(good.Entry) + `,"salt":"AAAA"}`, 400, "salt"},
 		"no salt":             {"POST", entries, `{"entry":` + encoded(good.Entry) + `}`, 400, "salt"},
-		"device key":          {"GET", "/v1/devices/zz", "", 400, "key"},
+		"device key":          {"GET", "/v1/devices/zz/wrap", "", 400, "key"},
 		"epoch zero":          {"GET", "/v1/channels/" + c.ID.String() + "/epochs/0", "", 400, "n"},
 	} {
 		var body any

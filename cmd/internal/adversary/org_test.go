@@ -2,11 +2,12 @@ package adversary
 
 import (
 	"context"
-	"slices"
+	"errors"
 	"testing"
 
 	"chancery/cmd/internal/client/session"
 	"chancery/core/wire"
+	"chancery/crypto/approval"
 	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
 	"chancery/crypto/keyring"
@@ -93,25 +94,33 @@ func TestAttack05ChainRollback(t *testing.T) {
 	}, "person", "organisation")
 }
 
-// secondDevice enrols another device of somebody's, which they approve.
+// secondDevice enrols another device of somebody's, which they approve by its
+// ticket.
 func (d *desk) secondDevice(p *person) *person {
 	d.t.Helper()
 	phone := d.signIn(p.name)
 	ctx, cancel := context.WithCancel(d.t.Context())
 	defer cancel()
-	shown, done := make(chan string, 1), make(chan error, 1)
-	go func() { done <- phone.EnrollNext(ctx, "phone", func(code string) { shown <- code }) }()
+	shown, done := make(ticket, 1), make(chan error, 1)
+	go func() { done <- phone.EnrollNext(ctx, "phone", shown) }()
 	select {
-	case <-shown:
+	case t := <-shown:
+		_, err := p.ApproveByTicket(ctx, t)
+		d.must(err)
+		d.must(<-done)
 	case err := <-done:
 		d.t.Fatalf("asking for approval: %v", err)
 	}
-	waiting, err := p.Pending(d.t.Context())
-	d.must(err)
-	i := slices.IndexFunc(waiting, func(w wire.Device) bool { return w.Key == phone.Device() })
-	d.must(p.ApproveDevice(d.t.Context(), waiting[i]))
-	d.must(<-done)
 	return phone
+}
+
+// ticket is a screen on which nothing is typed.
+type ticket chan approval.Ticket
+
+func (t ticket) Ticket(x approval.Ticket) { t <- x }
+func (ticket) Code(approval.Code)         {}
+func (ticket) Ask(context.Context) (string, error) {
+	return "", errors.New("asked for a code in spite of the ticket")
 }
 
 // The server's removal key is used for what it is not for: a recorder, and an
