@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"chancery/cmd/internal/client/session"
+	"chancery/compliance/dispute"
 	"chancery/compliance/recorder"
 	"chancery/core/wire"
 	"chancery/crypto/envelope"
@@ -125,20 +126,53 @@ func (d *desk) settles(auditor *seal.Identity) {
 	}
 	_, n, body, err := envelope.ParseNotice(list.Notices[0].Statement)
 	d.must(err)
-	dispute, ok := body.(*envelope.Dispute)
+	said, ok := body.(*envelope.Dispute)
 	if !ok {
 		d.t.Fatalf("%+v is no dispute", body)
 	}
-	sealed, err := d.carol.API.Evidence(d.t.Context(), d.id, envelope.SumBytes(list.Notices[0].Statement))
+	ctx := d.t.Context()
+	org, err := d.carol.API.Org(ctx)
 	d.must(err)
-	e, err := seal.OpenEvidence(auditor, n.Org, dispute.Coverage.Hash, sealed.Sealed)
+	user, err := d.carol.API.UserChain(ctx, n.User)
 	d.must(err)
-	found, err := e.Judge(dispute, d.recorder.key.Public())
-	if err != nil || found.Fault != envelope.FaultRecorder {
+	sealed, err := d.carol.API.Evidence(ctx, d.id, envelope.SumBytes(list.Notices[0].Statement))
+	d.must(err)
+	file := dispute.Case{Org: org.Entries, User: user.Entries, Statement: list.Notices[0].Statement, Evidence: sealed.Sealed}
+	found, err := file.Judge(n.Org, auditor)
+	if err != nil || found.Fault != envelope.FaultRecorder || found.Coverage != said.Coverage || found.Name != "rec-1" {
 		d.t.Errorf("the auditor finds %+v, %v", found, err)
 	}
-	if _, err := seal.OpenEvidence(d.carol.identity(), n.Org, dispute.Coverage.Hash, sealed.Sealed); !errors.Is(err, seal.ErrWrap) {
-		d.t.Errorf("somebody else opens the evidence: %v", err)
+	other, err := d.carol.API.UserChain(ctx, d.bob.Me.Chain)
+	d.must(err)
+	for name, x := range map[string]struct {
+		bend func(*dispute.Case)
+		pin  envelope.OrgID
+		id   *seal.Identity
+		want error
+	}{
+		"another organisation": {pin: envelope.OrgID{1}, want: dispute.ErrCase},
+		"somebody else":        {id: d.carol.identity(), want: seal.ErrWrap},
+		"another disputer":     {bend: func(c *dispute.Case) { c.User = other.Entries }, want: dispute.ErrCase},
+		"other evidence":       {bend: func(c *dispute.Case) { c.Evidence = []byte("sealed") }, want: dispute.ErrCase},
+		"recorder not listed":  {bend: func(c *dispute.Case) { c.Org = c.Org[:1] }, want: dispute.ErrCase},
+		"signature changed": {bend: func(c *dispute.Case) {
+			c.Statement = slices.Clone(c.Statement)
+			c.Statement[len(c.Statement)-1] ^= 1
+		}, want: dispute.ErrCase},
+	} {
+		changed, pin, id := file, n.Org, auditor
+		if x.bend != nil {
+			x.bend(&changed)
+		}
+		if !x.pin.IsZero() {
+			pin = x.pin
+		}
+		if x.id != nil {
+			id = x.id
+		}
+		if v, err := changed.Judge(pin, id); !errors.Is(err, x.want) {
+			d.t.Errorf("%s: %+v, %v", name, v, err)
+		}
 	}
 }
 

@@ -152,3 +152,48 @@ func (s *Session) Rule(ctx context.Context, id envelope.ChannelID, coverage enve
 	}
 	return s.API.Tell(ctx, id, wire.NewNotice{Statement: statement})
 }
+
+// Disputes are those about a channel, also for those who are no members of it:
+// signed by the devices that they name, whoever these belong to.
+func (s *Session) Disputes(ctx context.Context, id envelope.ChannelID) ([]Word, error) {
+	out := []Word{}
+	for after := uint64(0); ; {
+		answer, err := s.API.Notices(ctx, id, after)
+		if err != nil {
+			return nil, fmt.Errorf("fetching notices of channel %s: %w", id, err)
+		}
+		if len(answer.Notices) == 0 {
+			return out, nil
+		}
+		for _, n := range answer.Notices {
+			after = max(after, n.Number)
+			w, err := s.disputeOf(ctx, id, n.Statement)
+			if err == nil && w != nil {
+				out = append(out, *w)
+			} else if err != nil && !refusable(err) {
+				return nil, err
+			}
+		}
+	}
+}
+
+func (s *Session) disputeOf(ctx context.Context, id envelope.ChannelID, raw []byte) (*Word, error) {
+	label, n, body, err := envelope.ParseNotice(raw)
+	d, ok := body.(*envelope.Dispute)
+	if err != nil || !ok {
+		return nil, err
+	}
+	if n.Org != s.Dir.Org().ID() || n.Channel != id {
+		return nil, fmt.Errorf("%w: of another channel", errWord)
+	}
+	key, err := s.deviceKey(ctx, n.User, n.Key)
+	if err != nil {
+		return nil, err
+	}
+	if _, _, err := envelope.OpenNotice(raw, label, key); err != nil {
+		return nil, err
+	}
+	w := word(raw, label, n)
+	w.Coverage, w.Text = d.Coverage, disputeText(d)
+	return &w, nil
+}

@@ -36,6 +36,8 @@ type Word struct {
 	Time     time.Time       `json:"time"` // by the signer's clock
 	Text     string          `json:"text"`
 	Coverage envelope.Ref    `json:"coverage,omitzero"` // of a dispute or ruling
+
+	Statement []byte `json:"-"` // as it was signed
 }
 
 // words are what this device has heard beside a channel.
@@ -92,7 +94,7 @@ func (c *Channel) listenTo(ctx context.Context, raw []byte) error {
 			return err
 		}
 	}
-	return c.note(Word{Label: label, ID: envelope.SumBytes(raw), User: n.User, Key: n.Key, Time: time.UnixMicro(n.Time).UTC()}, body)
+	return c.note(word(raw, label, n), body)
 }
 
 // signerOf finds the key of a device or of one of the channel's recorders.
@@ -105,20 +107,29 @@ func (c *Channel) signerOf(ctx context.Context, n *envelope.Notice) ([]byte, err
 		}
 		return nil, fmt.Errorf("%w: %s is no recorder of this channel", errWord, n.Key)
 	}
-	u, err := c.s.Dir.Load(ctx, n.User, 0)
+	return c.s.deviceKey(ctx, n.User, n.Key)
+}
+
+// deviceKey finds the public key of a person's device.
+func (s *Session) deviceKey(ctx context.Context, user envelope.UserID, key envelope.KeyID) ([]byte, error) {
+	u, err := s.Dir.Load(ctx, user, 0)
 	if err != nil {
 		return nil, err
 	}
-	d, ok := u.DeviceAt(n.Key, u.Seq())
-	if !ok {
-		if u, err = c.s.Dir.RefreshUser(ctx, n.User); err != nil {
-			return nil, err
-		}
-		if d, ok = u.DeviceAt(n.Key, u.Seq()); !ok {
-			return nil, fmt.Errorf("%w: user %s has no device %s", errWord, n.User, n.Key)
-		}
+	if d, ok := u.DeviceAt(key, u.Seq()); ok {
+		return d.Key, nil
 	}
-	return d.Key, nil
+	if u, err = s.Dir.RefreshUser(ctx, user); err != nil {
+		return nil, err
+	}
+	if d, ok := u.DeviceAt(key, u.Seq()); ok {
+		return d.Key, nil
+	}
+	return nil, fmt.Errorf("%w: user %s has no device %s", errWord, user, key)
+}
+
+func word(raw []byte, label string, n *envelope.Notice) Word {
+	return Word{Label: label, ID: envelope.SumBytes(raw), User: n.User, Key: n.Key, Time: time.UnixMicro(n.Time).UTC(), Statement: raw}
 }
 
 // note keeps a verified word by somebody whose word counts.
