@@ -218,6 +218,9 @@ func (r *openingsReader) visitChunk(plain []byte) error {
 	if err := envelope.Unmarshal(plain, &list); err != nil {
 		return fmt.Errorf("reading openings: %w: %w", ErrOpenings, err)
 	}
+	if len(list) > openingsPerChunk {
+		return fmt.Errorf("reading openings: %w: %d in one chunk", ErrOpenings, len(list))
+	}
 	for _, o := range list {
 		if len(o.Secret) != 32 || r.last != nil && !follows(*r.last, o) {
 			return fmt.Errorf("reading openings: %w: entry %d of %s", ErrOpenings, o.Position, o.Channel)

@@ -7,7 +7,6 @@ import (
 
 	"chancery/crypto/envelope"
 	"chancery/crypto/seal"
-	"chancery/crypto/suitetest"
 )
 
 // userLink is the next link of p's chain, signed by keys, the first of whom it names.
@@ -59,7 +58,7 @@ func (w *world) recover(p *person, kit *seal.SigningKey, add *seal.SigningKey, e
 // chain before.
 func (w *world) restart(p *person, name string) (genesis, end *envelope.Entry) {
 	k := key(name + "'s device")
-	b := envelope.UserGenesisBody{Suite: suitetest.Suite(), Recipient: []byte(name + "'s recipient"), Nonce: nonce(name),
+	b := envelope.UserGenesisBody{Suite: w.suite, Recipient: []byte(name + "'s recipient"), Nonce: nonce(name),
 		Device: envelope.DeviceBody{Name: "laptop", Key: k.Public(), Recipient: []byte("device recipient")},
 		Replaces: []envelope.Replaced{{User: p.ID(), Seq: p.Seq(), Head: p.Head(),
 			OrgSeq: w.org.Seq(), OrgHead: w.org.Head(), Officer: w.officer.ID()}}}

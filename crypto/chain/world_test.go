@@ -23,6 +23,7 @@ type tester interface {
 // world is an organisation, its people and one channel, all of real entries.
 type world struct {
 	t                                   tester
+	suite                               envelope.Suite
 	base                                string // which of the vectors' worlds it began as
 	roots                               []*seal.SigningKey
 	recorder, second, removal, receipts *seal.SigningKey
@@ -71,9 +72,11 @@ func linkEntry(l *envelope.Link, keys ...*seal.SigningKey) *envelope.Entry {
 }
 
 // found makes an organisation with three roots, two of which must sign.
-func found(t tester, capture envelope.Capture) *world {
+func found(t tester, capture envelope.Capture) *world { return foundIn(t, suitetest.Suite(), capture) }
+
+func foundIn(t tester, suite envelope.Suite, capture envelope.Capture) *world {
 	w := &world{
-		t: t, base: "founded " + string(capture), roots: []*seal.SigningKey{key("root 1"), key("root 2"), key("root 3")}, users: map[envelope.UserID]*User{}, now: 1e15,
+		t: t, suite: suite, base: "founded " + string(capture), roots: []*seal.SigningKey{key("root 1"), key("root 2"), key("root 3")}, users: map[envelope.UserID]*User{}, now: 1e15,
 		recorder: key("recorder"), second: key("second recorder"), removal: key("removal"), removal2: key("second removal"), officer: key("officer"), receipts: key("receipts"),
 	}
 	slices.SortFunc(w.roots, func(a, b *seal.SigningKey) int { return envelope.CompareKey(a.ID(), b.ID()) })
@@ -111,10 +114,15 @@ func opened(t tester, capture envelope.Capture, recorders ...*seal.SigningKey) *
 // settled is a channel of alice, bob and carol with an open epoch.
 func settled(t tester, capture envelope.Capture) *world {
 	w := found(t, capture)
-	w.open(func(*envelope.ChannelGenesisBody) {})
-	w.settle()
+	w.settleAlice()
 	w.base = "settled " + string(capture)
 	return w
+}
+
+func (w *world) settleAlice() {
+	w.t.Helper()
+	w.open(func(*envelope.ChannelGenesisBody) {})
+	w.settle()
 }
 
 func (w *world) settle() {
@@ -132,7 +140,7 @@ func (w *world) must(err error) {
 }
 
 func (w *world) orgGenesis(edit func(*envelope.OrgGenesisBody)) *envelope.Entry {
-	b := envelope.OrgGenesisBody{Name: "Example", Suite: suitetest.Suite(), Threshold: 2, Capture: envelope.CaptureOff, Nonce: nonce("org")}
+	b := envelope.OrgGenesisBody{Name: "Example", Suite: w.suite, Threshold: 2, Capture: envelope.CaptureOff, Nonce: nonce("org")}
 	for _, r := range w.roots {
 		b.Roots = append(b.Roots, r.Public())
 	}
@@ -154,7 +162,7 @@ func (w *world) next(s *spine, kind envelope.LinkType, body any) *envelope.Link 
 
 func (w *world) userGenesis(name string, edits ...func(*envelope.Link, *envelope.UserGenesisBody)) *envelope.Entry {
 	k := key(name + "'s device")
-	b := envelope.UserGenesisBody{Suite: suitetest.Suite(), Recipient: []byte(name + "'s recipient"), Nonce: nonce(name),
+	b := envelope.UserGenesisBody{Suite: w.suite, Recipient: []byte(name + "'s recipient"), Nonce: nonce(name),
 		Device: envelope.DeviceBody{Name: "laptop", Key: k.Public(), Recipient: []byte("device recipient")}}
 	l := &envelope.Link{Org: w.org.ID(), Type: envelope.UserGenesis, Key: k.ID()}
 	for _, edit := range edits {

@@ -7,78 +7,59 @@ import (
 	"crypto/fips140"
 	"crypto/hkdf"
 	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"flag"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"chancery/crypto/envelope"
 	"chancery/crypto/suitetest"
+	"chancery/crypto/vectors"
 )
 
 // The vectors are what another implementation is held against. They come from a
 // second, plain writing of the format below, with fixed nonces, so that the
 // files are the same on every run and this package can't confirm itself.
 // Wraps alone hold age's own randomness: they are recorded once and kept.
-var update = flag.Bool("update", false, "write ../testdata/vectors")
-
-type hexBytes []byte
-
-func (h hexBytes) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(h)), nil }
-func (h *hexBytes) UnmarshalText(t []byte) (err error) {
-	*h, err = hex.DecodeString(string(t))
-	return err
-}
-
-// Each file is an object: what it tests, and its cases.
-type vectors[T any] struct {
-	About string `json:"about"`
-	Cases []T    `json:"cases"`
-}
 
 type keyVector struct {
 	Name       string        `json:"name"`
-	Org        hexBytes      `json:"org"`
-	Channel    hexBytes      `json:"channel"`
+	Org        vectors.Hex   `json:"org"`
+	Channel    vectors.Hex   `json:"channel"`
 	N          uint64        `json:"n"`
-	EpochLink  hexBytes      `json:"epoch_link"`
-	Seed       hexBytes      `json:"seed"`
+	EpochLink  vectors.Hex   `json:"epoch_link"`
+	Seed       vectors.Hex   `json:"seed"`
 	SeedCommit envelope.Hash `json:"seed_commit"`
-	ChannelKey hexBytes      `json:"channel_key"`
-	Header     hexBytes      `json:"header"`
-	Salt       hexBytes      `json:"salt"`
-	Secret     hexBytes      `json:"secret"`
-	Key        hexBytes      `json:"key"`
-	Com        hexBytes      `json:"com"`
-	Cov        hexBytes      `json:"cov"`
+	ChannelKey vectors.Hex   `json:"channel_key"`
+	Header     vectors.Hex   `json:"header"`
+	Salt       vectors.Hex   `json:"salt"`
+	Secret     vectors.Hex   `json:"secret"`
+	Key        vectors.Hex   `json:"key"`
+	Com        vectors.Hex   `json:"com"`
+	Cov        vectors.Hex   `json:"cov"`
 }
 
 type messageVector struct {
-	Name      string   `json:"name"`
-	Org       hexBytes `json:"org"` // org, channel, n, epoch_link and seed are the reader's epoch
-	Channel   hexBytes `json:"channel"`
-	N         uint64   `json:"n"`
-	EpochLink hexBytes `json:"epoch_link"`
-	Seed      hexBytes `json:"seed"`
-	Public    hexBytes `json:"public"` // the device's key
-	Entry     hexBytes `json:"entry"`
-	Salt      hexBytes `json:"salt"`
-	Signed    bool     `json:"signed"` // the signature verifies
-	Want      string   `json:"want"`   // ok, or the reason for refusing
-	Text      string   `json:"text,omitempty"`
+	Name      string      `json:"name"`
+	Org       vectors.Hex `json:"org"` // org, channel, n, epoch_link and seed are the reader's epoch
+	Channel   vectors.Hex `json:"channel"`
+	N         uint64      `json:"n"`
+	EpochLink vectors.Hex `json:"epoch_link"`
+	Seed      vectors.Hex `json:"seed"`
+	Public    vectors.Hex `json:"public"` // the device's key
+	Entry     vectors.Hex `json:"entry"`
+	Salt      vectors.Hex `json:"salt"`
+	Signed    bool        `json:"signed"` // the signature verifies
+	Want      string      `json:"want"`   // ok, or the reason for refusing
+	Text      string      `json:"text,omitempty"`
 }
 
 type paddingVector struct {
-	Name   string   `json:"name"`
-	Body   hexBytes `json:"body"`
-	Padded hexBytes `json:"padded"`
-	Want   string   `json:"want"`
+	Name   string      `json:"name"`
+	Body   vectors.Hex `json:"body"`
+	Padded vectors.Hex `json:"padded"`
+	Want   string      `json:"want"`
 }
 
 func (v *messageVector) key() EpochKey {
@@ -151,21 +132,26 @@ func reference(t *testing.T, name string, h envelope.Header, padded []byte) mess
 	h.SaltCommit = envelope.Sum("salt", salt[:])
 	entry := envelope.Entry{Kind: envelope.KindMessage, Header: envelope.Marshal(&h)}
 	keys, aad := schedule(t, name, entry.Header, salt[:]), sha256.Sum256(entry.Header)
-	block, err := aes.NewCipher(keys.Key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var gcm cipher.AEAD
-	fips140.WithoutEnforcement(func() { gcm, err = cipher.NewGCM(block) }) // a fixed nonce, for a vector
-	if err != nil {
-		t.Fatal(err)
-	}
-	entry.Payload = slices.Concat(keys.Com, nonce[:12], gcm.Seal(nil, nonce[:12], padded, aad[:]))
+	entry.Payload = slices.Concat(keys.Com, nonce[:12], plainGCM(t, keys.Key).Seal(nil, nonce[:12], padded, aad[:]))
 	SignEntry(&entry, device)
 	return messageVector{
 		Name: name, Org: e.Org[:], Channel: e.Channel[:], N: e.N, EpochLink: e.Link[:], Seed: seed[:],
 		Public: device.Public(), Entry: envelope.Marshal(&entry), Salt: salt[:], Signed: true,
 	}
+}
+
+// plainGCM is AES-256-GCM whose caller fixes the nonce, for a vector.
+func plainGCM(t *testing.T, key []byte) (gcm cipher.AEAD) {
+	t.Helper()
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fips140.WithoutEnforcement(func() { gcm, err = cipher.NewGCM(block) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return gcm
 }
 
 // change edits the entry inside a vector and leaves its signature as it was.
@@ -307,55 +293,20 @@ func TestVectors(t *testing.T) {
 	if err := envelope.Unmarshal(first.Entry, &e); err != nil {
 		t.Fatal(err)
 	}
-	keep(t, "keys.json", "key schedule of epochs and messages", []keyVector{schedule(t, "message", e.Header, first.Salt)})
-	keep(t, "messages.json", "opening messages; want is ok or the reason for refusing", messageVectors(t))
-	keep(t, "padding.json", "padding of bodies", paddingVectors())
+	vectors.Keep(t, "keys.json", "key schedule of epochs and messages", []keyVector{schedule(t, "message", e.Header, first.Salt)})
+	vectors.Keep(t, "messages.json", "opening messages; want is ok or the reason for refusing", messageVectors(t))
+	vectors.Keep(t, "padding.json", "padding of bodies", paddingVectors())
 	for _, s := range suitetest.Suites() {
-		name := wrapFiles[s]
-		if _, err := os.Stat(path(name)); *update && errors.Is(err, os.ErrNotExist) {
-			keep(t, name, "opening wraps of epoch seeds in suite "+string(s)+"; recorded once, for sealing is randomised", wrapVectors(t, s))
-		}
+		vectors.Once(t, wrapFiles[s], "opening wraps of epoch seeds in suite "+string(s)+"; recorded once, for sealing is randomised",
+			func() []wrapVector { return wrapVectors(t, s) })
 	}
 }
 
 var wrapFiles = map[envelope.Suite]string{envelope.SuiteAge: "wraps.json", envelope.SuiteFIPS: "wraps-fips.json"}
 
-func path(name string) string { return filepath.Join("..", "testdata", "vectors", name) }
-
-// keep writes the file, or finds that the format has drifted from it.
-func keep[T any](t *testing.T, name, about string, cases []T) {
-	t.Helper()
-	want, err := json.MarshalIndent(vectors[T]{about, cases}, "", " ")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want = append(want, '\n')
-	if *update {
-		if err := os.WriteFile(path(name), want, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got, err := os.ReadFile(path(name)); err != nil || !bytes.Equal(got, want) {
-		t.Errorf("%s differs from what the format gives now (%v)", name, err)
-	}
-}
-
-func load[T any](t *testing.T, name string) []T {
-	t.Helper()
-	b, err := os.ReadFile(path(name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var v vectors[T]
-	if err := json.Unmarshal(b, &v); err != nil {
-		t.Fatal(err)
-	}
-	return v.Cases
-}
-
 func TestKeyVectors(t *testing.T) {
 	t.Parallel()
-	for _, v := range load[keyVector](t, "keys.json") {
+	for _, v := range vectors.Load[keyVector](t, "keys.json") {
 		m := messageVector{Org: v.Org, Channel: v.Channel, N: v.N, EpochLink: v.EpochLink, Seed: v.Seed}
 		key := m.key()
 		x := key.secret(v.Header, v.Salt)
@@ -371,7 +322,7 @@ func TestKeyVectors(t *testing.T) {
 func TestMessageVectors(t *testing.T) {
 	t.Parallel()
 	failures := 0
-	for _, v := range load[messageVector](t, "messages.json") {
+	for _, v := range vectors.Load[messageVector](t, "messages.json") {
 		var e envelope.Entry
 		if err := envelope.Unmarshal(v.Entry, &e); err != nil {
 			t.Fatal(err)
@@ -397,7 +348,7 @@ func TestMessageVectors(t *testing.T) {
 
 func TestPaddingVectors(t *testing.T) {
 	t.Parallel()
-	for _, v := range load[paddingVector](t, "padding.json") {
+	for _, v := range vectors.Load[paddingVector](t, "padding.json") {
 		body, err := unpad(v.Padded)
 		if reason(err) != v.Want || err == nil && !bytes.Equal(body, v.Body) {
 			t.Errorf("%s, %d bytes: %v", v.Name, len(v.Body), err)

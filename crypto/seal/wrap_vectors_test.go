@@ -9,18 +9,19 @@ import (
 
 	"chancery/crypto/envelope"
 	"chancery/crypto/suitetest"
+	"chancery/crypto/vectors"
 )
 
 type wrapVector struct {
-	Name         string   `json:"name"`
-	IdentitySeed hexBytes `json:"identity_seed"`
-	Recipient    string   `json:"recipient"`
-	Org          hexBytes `json:"org"`
-	Channel      hexBytes `json:"channel"`
-	N            uint64   `json:"n"`
-	SeedCommit   hexBytes `json:"seed_commit"`
-	File         hexBytes `json:"file"`
-	Want         string   `json:"want"`
+	Name         string      `json:"name"`
+	IdentitySeed vectors.Hex `json:"identity_seed"`
+	Recipient    string      `json:"recipient"`
+	Org          vectors.Hex `json:"org"`
+	Channel      vectors.Hex `json:"channel"`
+	N            uint64      `json:"n"`
+	SeedCommit   vectors.Hex `json:"seed_commit"`
+	File         vectors.Hex `json:"file"`
+	Want         string      `json:"want"`
 }
 
 func (v *wrapVector) epoch() Epoch {
@@ -95,7 +96,7 @@ func twoStanzas(t *testing.T, ids ...*Identity) []byte {
 func TestWrapVectors(t *testing.T) {
 	t.Parallel()
 	suitetest.Each(t, func(t *testing.T, s envelope.Suite) {
-		for _, v := range load[wrapVector](t, wrapFiles[s]) {
+		for _, v := range vectors.Load[wrapVector](t, wrapFiles[s]) {
 			id, err := IdentityFromSeed(s, v.IdentitySeed)
 			if err != nil || recipientText(id) != v.Recipient {
 				t.Fatalf("%s: identity differs: %v", v.Name, err)

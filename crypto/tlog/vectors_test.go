@@ -3,16 +3,20 @@ package tlog
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 
+	"chancery/crypto/p384"
 	"chancery/crypto/vectors"
 )
 
@@ -198,7 +202,57 @@ func noteVectors() (list []noteVector) {
 	add("carriage returns", sign(strings.ReplaceAll(text, "\n", "\r\n")))
 	add("hyphen for the dash", strings.Replace(good, "—", "-", 1))
 	add("empty", "")
+	return append(list, p384NoteVectors(origin, text, key, root)...)
+}
+
+// p384NoteVectors are notes of suite fips, whose signer has a P-384 key.
+func p384NoteVectors(origin, text string, ed ed25519.PublicKey, root Hash) (list []noteVector) {
+	k, other := p384Key("signer"), p384Key("another")
+	key := k.Public()
+	add := func(name, note, want string) {
+		v := noteVector{Name: "P-384: " + name, Kind: "checkpoint", Origin: origin, Key: key, Note: note, Want: want}
+		if want == "ok" {
+			v.Size, v.Root = 7, root[:]
+		}
+		list = append(list, v)
+	}
+	signature := func(k *p384.Key) []byte {
+		sig, err := k.Sign([]byte(text))
+		if err != nil {
+			panic(err)
+		}
+		return sig
+	}
+	line := func(kind string, key, sig []byte) string {
+		hash := sha256.Sum256(slices.Concat([]byte(origin+"\n"+kind), key))
+		return "— " + origin + " " + base64.StdEncoding.EncodeToString(slices.Concat(hash[:4], sig)) + "\n"
+	}
+	own, sig := "\xffchancery/v1/ecdsa-p384-sha384", signature(k)
+	good := text + "\n" + line(own, key, sig)
+	high := slices.Clone(sig)
+	s := new(big.Int).SetBytes(sig[48:])
+	s.Sub(elliptic.P384().Params().N, s).FillBytes(high[48:])
+	add("good", good, "ok")
+	add("by another key", text+"\n"+line(own, other.Public(), signature(other)), "refused")
+	add("by another key, as ours", text+"\n"+line(own, key, signature(other)), "refused")
+	add("s in the upper half", text+"\n"+line(own, key, high), "refused")
+	add("signature cut", text+"\n"+line(own, key, sig[:95]), "refused")
+	add("size changed", strings.Replace(good, "\n7\n", "\n8\n", 1), "refused")
+	add("signature twice", good+line(own, key, sig), "refused")
+	add("of the type of Ed25519", text+"\n"+line("\x01", key, sig), "refused")
+	add("of a type of the same name without 0xff", text+"\n"+line(own[1:], key, sig), "refused")
+	add("of another type", text+"\n"+line("\xffchancery/v1/ecdsa-p384-sha256", key, sig), "refused")
+	add("key hash of an Ed25519 key", text+"\n"+line("\x01", ed, sig), "refused")
 	return list
+}
+
+func p384Key(name string) *p384.Key {
+	scalar := sha512.Sum384([]byte(name))
+	k, err := p384.Parse(scalar[:])
+	if err != nil {
+		panic(err)
+	}
+	return k
 }
 
 // stray is the base64 digit next to c: it has another bit in the unused end.

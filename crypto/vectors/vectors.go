@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -28,8 +30,14 @@ type file[T any] struct {
 	Cases []T    `json:"cases"`
 }
 
-// path of a file, from a package directly under crypto.
-func path(name string) string { return filepath.Join("..", "testdata", "vectors", name) }
+// path of a file, from any package of the module.
+func path(name string) string {
+	up := ""
+	for _, err := os.Stat("go.mod"); err != nil && len(up) < 60; _, err = os.Stat(filepath.Join(up, "go.mod")) {
+		up = filepath.Join("..", up)
+	}
+	return filepath.Join(up, "crypto", "testdata", "vectors", name)
+}
 
 // Check finds that a file holds exactly these cases, or writes it under -update.
 func Check[T any](name, about string, cases []T) error {
@@ -45,6 +53,18 @@ func Check[T any](name, about string, cases []T) error {
 		return fmt.Errorf("%s differs from what the format gives now (%v): see its README", name, err)
 	}
 	return nil
+}
+
+// Once writes a file under -update when there is none yet, for formats that draw
+// their own randomness.
+func Once[T any](t testing.TB, name, about string, cases func() []T) {
+	t.Helper()
+	if _, err := os.Stat(path(name)); !*update || !errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err := Check(name, about, cases()); err != nil {
+		t.Error(err)
+	}
 }
 
 // Load gives the cases of a file.

@@ -6,11 +6,13 @@ export type Reason =
   | "not_member" | "not_allowed" | "capture_bad" | "key_bad" | "epoch_bad" | "restore_bad" | "coverage_bad"
   | "epoch_none" | "rotation_due" | "epoch_not_current" | "epoch_expired" | "counter_bad" | "seen_bad"
   // Opening: messages.md and wraps.md.
-  | "bad_format" | "wrong_context" | "wrong_salt" | "bad_commit" | "undecryptable" | "bad_wrap"
+  | "bad_format" | "wrong_context" | "wrong_salt" | "bad_commit" | "undecryptable" | "bad_wrap" | "bad_file"
   // Taking a device in: approval.md.
   | "bad_commitment"
   // The log: log.md.
-  | "bad_proof" | "bad_tile" | "bad_checkpoint";
+  | "bad_proof" | "bad_tile" | "bad_checkpoint"
+  // Archives: archive.md.
+  | "bad_document" | "bad_openings";
 
 export class Refusal extends Error {
   readonly reason: Reason;

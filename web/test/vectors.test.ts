@@ -5,6 +5,7 @@ import { after, test } from "node:test";
 import { Refusal } from "../src/refusal.js";
 import { Case, type Readers } from "./vectors/case.js";
 import { approvals } from "./vectors/approval.js";
+import * as archive from "./vectors/archive.js";
 import * as chain from "./vectors/chain.js";
 import * as encoding from "./vectors/encoding.js";
 import * as log from "./vectors/log.js";
@@ -23,13 +24,19 @@ const files: Readonly<Record<string, Readers>> = {
   "chains.json": chain.chains(load("worlds.json")),
   "checkpoints.json": log.checkpoints,
   "cosignatures.json": log.cosignatures,
+  "documents.json": archive.documents,
   "ed25519.json": encoding.keys,
+  "files.json": message.files,
   "frames.json": encoding.frames,
   "keys.json": message.schedule,
   "keytree.json": log.keytrees,
   "messages.json": message.messages,
+  "openings.json": archive.openings,
+  "p384.json": encoding.p384Keys,
   "padding.json": message.padding,
   "roots.json": chain.roots,
+  "secrets-fips.json": message.fipsSecrets,
+  "secrets.json": message.ageSecrets,
   "statements.json": encoding.statements,
   "tiles.json": log.tiles,
   "trees.json": log.trees,
@@ -52,8 +59,9 @@ async function judge(c: Case, readers: Readers): Promise<string> {
   return c.unread.length === 0 ? "ok" : `passed over ${c.unread.join(", ")}`;
 }
 
-/** Checkpoints name no reasons. */
-const agrees = (got: string, want: string): boolean => got === (want === "refused" ? "bad_checkpoint" : want);
+/** Checkpoints and documents name no reasons. */
+const agrees = (got: string, want: string): boolean =>
+  want === "refused" ? got === "bad_checkpoint" || got === "bad_document" : got === want;
 
 async function read(c: Case, readers: Readers): Promise<string[]> {
   const got = await judge(c, readers);

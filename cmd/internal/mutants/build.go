@@ -22,6 +22,7 @@ type subject struct {
 	path, dir, binary string
 	mutants           []mutant
 	flags             []string
+	reaching          map[int][]string // tests that come by each mutant, in the order of running them
 }
 
 // load finds a package's mutants and builds them into scratch.
@@ -47,9 +48,12 @@ func load(pattern, scratch string) (*subject, error) {
 		return nil, err
 	}
 	if out, err := exec.Command("go", "list", "-f", "{{.TestImports}}", pattern).Output(); err == nil && strings.Contains(string(out), "pgregory.net/rapid") {
-		s.flags = []string{"-rapid.seed=1", "-rapid.nofailfile"}
+		s.flags = []string{"-rapid.seed=1", "-rapid.nofailfile", "-rapid.shrinktime=0s"}
 	}
-	return s, s.build(filepath.Join(scratch, pkg.Name+".json"), overlay)
+	if err := s.build(filepath.Join(scratch, pkg.Name+".json"), overlay); err != nil {
+		return nil, err
+	}
+	return s, s.findReaching(scratch)
 }
 
 func (s *subject) mutate(pkg *packages.Package, file *ast.File, from, to string) error {

@@ -226,7 +226,7 @@ func (m *mutator) expression(n ast.Expr) bool {
 	}
 	if b.Op == token.LAND || b.Op == token.LOR {
 		m.logic(b)
-		m.edits = append(m.edits, edit{at, at + 2, ", func() bool { return ", false})
+		m.edits = append(m.edits, edit{at, at + 2, ", func() bool { return (", false})
 	}
 	return true
 }
@@ -234,9 +234,9 @@ func (m *mutator) expression(n ast.Expr) bool {
 // logic swaps && and ||, and takes each clause out.
 func (m *mutator) logic(b *ast.BinaryExpr) {
 	if b.Op == token.LAND {
-		m.wrap(b, "|| for && in", "", "mutantAnd(%d, ", " })")
+		m.wrap(b, "|| for && in", "", "mutantAnd(%d, ", ") })")
 	} else {
-		m.wrap(b, "&& for || in", "", "mutantOr(%d, ", " })")
+		m.wrap(b, "&& for || in", "", "mutantOr(%d, ", ") })")
 	}
 	for _, part := range []ast.Expr{b.X, b.Y} {
 		if inner, ok := part.(*ast.BinaryExpr); ok && inner.Op == b.Op {

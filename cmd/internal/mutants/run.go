@@ -26,29 +26,31 @@ var (
 	within  = regexp.MustCompile(`\.((?:Test|Fuzz)\w+)[.(]`)
 )
 
-// phases of a run that only wants one failing test: attacks first, which name
-// what a change would allow, then the rest.
-var phases = []string{"-test.run=^TestAttack", "-test.skip=^TestAttack"}
+// few tests are run on their own before the rest of those that come by a mutant.
+const few = 8
 
 // killers gives the tests that fail under a mutant: all of them, attacks first,
 // or the first one that is met.
 func (s *subject) killers(n int, all bool) ([]string, error) {
-	if all {
-		return s.run(n, false)
+	tests := s.reaching[n]
+	if all && len(tests) > 0 {
+		return s.run(n, false, tests)
 	}
-	for _, phase := range phases {
-		if names, err := s.run(n, true, phase); err != nil || len(names) > 0 {
+	for _, batch := range [][]string{tests[:min(few, len(tests))], tests[min(few, len(tests)):]} {
+		if len(batch) == 0 {
+			continue
+		}
+		if names, err := s.run(n, true, batch); err != nil || len(names) > 0 {
 			return names, err
 		}
 	}
 	return nil, nil
 }
 
-// run starts the tests, and ends them at the first failure if told so: go's own
-// -failfast lets parallel tests that have begun go on.
-func (s *subject) run(n int, first bool, more ...string) ([]string, error) {
-	c := exec.Command("sh", slices.Concat([]string{"-c", limits, s.binary}, base, s.flags, more)...)
-	c.Dir, c.Env = s.dir, append(os.Environ(), fmt.Sprintf("CHANCERY_MUTANT=%d", n))
+// run starts tests under a mutant, and ends them at the first failure if told
+// so: go's own -failfast lets parallel tests that have begun go on.
+func (s *subject) run(n int, first bool, tests []string) ([]string, error) {
+	c := s.command(fmt.Sprintf("CHANCERY_MUTANT=%d", n), only(tests))
 	read, write := io.Pipe()
 	c.Stdout, c.Stderr = write, write
 	if err := c.Start(); err != nil {
@@ -62,9 +64,7 @@ func (s *subject) run(n int, first bool, more ...string) ([]string, error) {
 	var out bytes.Buffer
 	for lines := bufio.NewScanner(read); lines.Scan(); {
 		if out.WriteString(lines.Text() + "\n"); first && failed.Match(lines.Bytes()) {
-			if err := c.Process.Kill(); err == nil {
-				first = false
-			}
+			first = c.Process.Kill() != nil
 		}
 	}
 	io.Copy(io.Discard, read) // a line too long to scan
@@ -73,6 +73,15 @@ func (s *subject) run(n int, first bool, more ...string) ([]string, error) {
 	}
 	return names(out.Bytes()), nil
 }
+
+func (s *subject) command(variable string, more ...string) *exec.Cmd {
+	c := exec.Command("sh", slices.Concat([]string{"-c", limits, s.binary}, base, s.flags, more)...)
+	c.Dir, c.Env = s.dir, append(os.Environ(), variable)
+	return c
+}
+
+// only is the flag that runs these tests.
+func only(tests []string) string { return "-test.run=^(" + strings.Join(tests, "|") + ")$" }
 
 func names(out []byte) (names []string) {
 	for _, shape := range []*regexp.Regexp{failed, hanging, within} {

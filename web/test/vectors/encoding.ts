@@ -7,6 +7,7 @@ import type { Value } from "../../src/encoding/cbor.js";
 import { frame, sum } from "../../src/encoding/hash.js";
 import { format, parse, type Shape } from "../../src/encoding/shape.js";
 import * as ed25519 from "../../src/key/ed25519.js";
+import * as p384 from "../../src/key/p384.js";
 import { parseMessageHeader } from "../../src/message/header.js";
 import { demand } from "../../src/refusal.js";
 import { bodies as notices, openNotice, type NoticeLabel } from "../../src/statement/notice.js";
@@ -50,6 +51,15 @@ export const keys: Readers = {
     const key = c.bytes("key");
     demand(ed25519.isKey(key), "bad_key", "vector");
     demand(ed25519.verify(key, c.bytes("message"), c.bytes("signature")), "bad_signature", "vector");
+  },
+};
+
+export const p384Keys: Readers = {
+  key: (c) => demand(p384.isKey(c.bytes("key")), "bad_key", "vector"),
+  signature: (c) => {
+    const key = c.bytes("key");
+    demand(p384.isKey(key), "bad_key", "vector");
+    demand(p384.verify(key, c.bytes("message"), c.bytes("signature")), "bad_signature", "vector");
   },
 };
 

@@ -1,6 +1,7 @@
 import { equal } from "node:assert/strict";
 import { readEntry, signedBy, type Entry } from "../../src/chain/entry.js";
 import { hex } from "../../src/encoding/bytes.js";
+import { layout, openFile } from "../../src/message/file.js";
 import { open } from "../../src/message/message.js";
 import { pad, unpad } from "../../src/message/padding.js";
 import { channelKey, messageKeys, messageSecret, seedCommit, type EpochKey } from "../../src/message/schedule.js";
@@ -8,6 +9,7 @@ import { Refusal } from "../../src/refusal.js";
 import * as age from "../../src/wrap/age.js";
 import * as fips from "../../src/wrap/fips.js";
 import { checkSeed, types, type Purpose } from "../../src/wrap/purpose.js";
+import { openSlip, type Suite } from "../../src/wrap/slip.js";
 import type { Case, Reader, Readers } from "./case.js";
 
 const epoch = (c: Case): EpochKey => {
@@ -59,6 +61,32 @@ export const padding: Readers = {
 const purpose = (c: Case): Purpose => {
   return { type: types.epochSeed, org: c.bytes("org"), of: c.bytes("channel"), n: BigInt(c.number("n")) };
 };
+
+const named = (c: Case) => ({ id: c.bytes("id"), size: BigInt(c.number("size")), root: c.bytes("root") });
+
+export const files: Readers = {
+  file: async (c) => equal(hex(await openFile(named(c), c.bytes("key"), c.bytes("sealed"))), hex(c.bytes("plain"))),
+  layout: (c) => {
+    const { chunks, tail } = layout(BigInt(c.number("size")));
+    equal(chunks, BigInt(c.number("chunks")));
+    equal(tail, BigInt(c.number("tail")));
+  },
+};
+
+const secret = (type: Purpose["type"], open: (c: Case, p: Purpose) => Promise<Uint8Array>): Reader => async (c) => {
+  const p: Purpose = { type, org: c.bytes("org"), of: c.bytes("about"), n: BigInt(c.number("n")) };
+  equal(hex(await open(c, p)), c.text("secret"));
+};
+
+/** Secrets other than epoch seeds, in one suite. */
+export const secrets = (suite: Suite): Readers => ({
+  "user-seed": secret(types.userSeed, (c, p) => suite.unwrap(c.bytes("identity_seed"), p, c.bytes("file"))),
+  slip: secret(types.archiveKey, (c, p) => openSlip(suite, c.bytes("identity_seed"), p, c.bytes("file"))),
+});
+
+export const ageSecrets = secrets(age);
+
+export const fipsSecrets = secrets(fips);
 
 const wrap = (suite: typeof age | typeof fips, recipient: (c: Case) => Uint8Array): Reader => async (c) => {
   const identity = c.bytes("identity_seed");
