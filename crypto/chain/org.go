@@ -14,6 +14,7 @@ type Org struct {
 	spine
 	Genesis envelope.OrgGenesisBody
 	listed  []listing
+	sources []source
 	// Restores say, in their order, what the log has lost.
 	Restores []envelope.LogRestoreBody
 }
@@ -95,6 +96,7 @@ func (o *Org) Try(e *envelope.Entry) error {
 	copied := *o
 	copied.heads = slices.Clone(o.heads)
 	copied.listed = slices.Clone(o.listed)
+	copied.sources = slices.Clone(o.sources)
 	copied.Restores = slices.Clone(o.Restores)
 	return copied.Apply(e)
 }
@@ -118,6 +120,10 @@ func (o *Org) Apply(e *envelope.Entry) error {
 		err = o.delist(l)
 	case envelope.OrgRestore:
 		err = o.restore(l)
+	case envelope.OrgSource:
+		err = o.listSource(l)
+	case envelope.OrgSourceEnd:
+		err = o.endSource(l)
 	default:
 		err = refuse(Malformed, "link type %q in an organisation's chain", l.Type)
 	}

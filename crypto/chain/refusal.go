@@ -31,6 +31,7 @@ const (
 	Duplicate       Reason = "duplicate"         // said already
 	CoverageBad     Reason = "coverage_bad"      // does not continue, or of what is not placed
 	KeyBad          Reason = "key_bad"           // a person's key generation does not follow
+	EvidenceBad     Reason = "evidence_bad"      // does not say that this person holds this chain
 	RestoreBad      Reason = "restore_bad"       // does not fit what is known
 )
 

@@ -13,6 +13,7 @@ type User struct {
 	devices     []device
 	recovery    []recovery
 	generations []generation
+	proofs      []proof
 	replaces    *envelope.Replaced
 	reset       uint64 // seq of the link that ends the chain; 0 while it stands
 	successor   envelope.UserID
@@ -146,6 +147,8 @@ func (u *User) judgeType(l *envelope.Link, e *envelope.Entry) (func(), error) {
 		return u.judgeAdd(l, e)
 	case envelope.DeviceEnd:
 		return u.judgeEnd(l, e)
+	case envelope.Evidence:
+		return u.judgeEvidence(l, e)
 	case envelope.UserKey:
 		return u.judgeKey(l, e)
 	case envelope.Recovery:

@@ -10,10 +10,12 @@ type LinkType string
 
 const (
 	// Organisation chain.
-	OrgGenesis LinkType = "org.genesis" // OrgGenesisBody
-	OrgList    LinkType = "org.list"    // Party: lists one party in one role
-	OrgDelist  LinkType = "org.delist"  // DelistBody
-	OrgRestore LinkType = "org.restore" // LogRestoreBody
+	OrgGenesis   LinkType = "org.genesis"    // OrgGenesisBody
+	OrgList      LinkType = "org.list"       // Party: lists one party in one role
+	OrgDelist    LinkType = "org.delist"     // DelistBody
+	OrgRestore   LinkType = "org.restore"    // LogRestoreBody
+	OrgSource    LinkType = "org.source"     // SourceBody
+	OrgSourceEnd LinkType = "org.source_end" // SourceEndBody
 
 	// User chain.
 	UserGenesis LinkType = "user.genesis"       // UserGenesisBody
@@ -23,7 +25,7 @@ const (
 	Recovery    LinkType = "user.recovery"      // RecoveryBody; the recovery key signs too
 	Recover     LinkType = "user.recover"       // RecoverBody; signed by the recovery key
 	UserReset   LinkType = "user.reset"         // ResetBody; signed by an officer
-	Evidence    LinkType = "user.evidence"      // reserved
+	Evidence    LinkType = "user.evidence"      // EvidenceBody
 
 	// Channel chain.
 	ChannelGenesis LinkType = "channel.genesis"  // ChannelGenesisBody

@@ -77,7 +77,7 @@ def organisation(entries, trusted):  # its suite; the keys of signers, and of co
         if n == 0:
             _, suite, keys, threshold, _, _ = body
             roots = {key_id(key): key for key in keys}
-        right = type in (("org.list", "org.delist", "org.restore") if n else ("org.genesis",))
+        right = type in ("org.list org.delist org.restore org.source org.source_end" if n else "org.genesis").split()
         need(right and [kind, *link] == [1, 1, id, id, n, top], "a link of another type, or out of place")
         signed = all(k in roots and signed_by(roots[k], s, frame("sign", 1, sha(header), NOTHING)) for k, s in signatures)
         need(signed and len(signatures) >= (threshold if n else len(keys)) and rising(signatures), "signatures of roots")

@@ -24,10 +24,11 @@ type Directory struct {
 	api   *client.Transport
 	store Store
 
-	mu    sync.Mutex
-	org   *chain.Org
-	users map[envelope.UserID]*chain.User
-	known heads
+	mu       sync.Mutex
+	org      *chain.Org
+	users    map[envelope.UserID]*chain.User
+	subjects chain.Subjects // one chain for whom evidence names
+	known    heads
 }
 
 // heads is what is remembered of other chains between runs.
@@ -157,6 +158,9 @@ func (d *Directory) fetchUser(ctx context.Context, id envelope.UserID) (*chain.U
 		return nil, nil, &chain.Refused{Reason: chain.WrongChain, Err: fmt.Errorf("the chain of user %s is of user %s", id, user.ID())}
 	case !h.Hash.IsZero() && !user.HasHead(h.Seq, h.Hash):
 		return nil, nil, fmt.Errorf("%w: the chain of user %s lacks link %d", ErrRollback, id, h.Seq)
+	}
+	if err := d.subjects.Take(user); err != nil {
+		return nil, err
 	}
 	d.users[id] = user
 	if h.Hash == user.Head() {
