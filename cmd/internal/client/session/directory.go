@@ -160,7 +160,7 @@ func (d *Directory) fetchUser(ctx context.Context, id envelope.UserID) (*chain.U
 		return nil, nil, fmt.Errorf("%w: the chain of user %s lacks link %d", ErrRollback, id, h.Seq)
 	}
 	if err := d.subjects.Take(user); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	d.users[id] = user
 	if h.Hash == user.Head() {
