@@ -15,16 +15,14 @@ import (
 
 // Routes whose answers or requests are worth bending.
 const (
-	getOrg      = "GET /v1/org"
-	getPeople   = "GET /v1/people"
-	getChain    = "GET /v1/people/{user}/chain"
-	getOwnWrap  = "GET /v1/devices/{key}/wrap"
-	getEntries  = "GET /v1/channels/{channel}/entries"
-	postEntry   = "POST /v1/channels/{channel}/entries"
-	getWrap     = "GET /v1/channels/{channel}/epochs/{n}"
-	getFile     = "GET /v1/channels/{channel}/files/{blob}"
-	getLive     = "GET /v1/live"
-	postChannel = "POST /v1/channels"
+	getOrg     = "GET /v1/org"
+	getChain   = "GET /v1/people/{user}/chain"
+	getOwnWrap = "GET /v1/devices/{key}/wrap"
+	getEntries = "GET /v1/channels/{channel}/entries"
+	postEntry  = "POST /v1/channels/{channel}/entries"
+	getWrap    = "GET /v1/channels/{channel}/epochs/{n}"
+	getFile    = "GET /v1/channels/{channel}/files/{blob}"
+	getLive    = "GET /v1/live"
 )
 
 // front stands between clients and the server. It knows who asks, remembers

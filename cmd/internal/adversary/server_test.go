@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
-	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -179,5 +178,3 @@ func signingKey(t *testing.T) *seal.SigningKey {
 	}
 	return k
 }
-
-var _ http.Handler = (*front)(nil)
