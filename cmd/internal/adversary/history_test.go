@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"chancery/cmd/internal/client/session"
+	"chancery/core/wire"
 	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
 )
@@ -104,4 +105,41 @@ func TestAttack56TwoHistories(t *testing.T) {
 		}
 		d.want(reason, "first not for carol", d.carol)
 	}, "seen", "covered", "unacknowledged")
+}
+
+// A device that starts again is given its links without the newest, which it
+// had verified before: a removal, and the epoch that keeps the removed one out.
+func TestAttack06LinksHiddenAtStart(t *testing.T) {
+	siege(t, func(d *desk) {
+		d.say(d.ann, "all three")
+		before := d.past().last().Position
+		c, err := d.ann.hold(d.t.Context(), d.id)
+		d.must(err)
+		d.must(c.Remove(d.t.Context(), d.bob.Me.Chain, "left"))
+		d.say(d.ann, "without bob")
+		if d.attacked {
+			answers(d.server, getEntries, func(r asked, page *wire.Entries) {
+				if r.by != "ann" || r.channel != d.id || r.URL.Query().Get("kind") == "" {
+					return
+				}
+				page.Entries = encode(slices.DeleteFunc(decode(d.server, page.Entries), func(p envelope.Placed) bool { return p.Position > before }))
+			})
+		}
+		d.must(d.ann.again(true))
+		d.want(session.ErrRollback, "all three without bob", d.ann)
+	})
+}
+
+// A channel is said to hold nothing at all, to somebody who asks for the first
+// time.
+func TestAttack06NothingThere(t *testing.T) {
+	siege(t, func(d *desk) {
+		d.say(d.ann, "here")
+		d.must(d.bob.again(false))
+		if d.attacked {
+			d.bob.forget(d.id)
+			d.entries("bob", func(page *wire.Entries) { *page = wire.Entries{Entries: [][]byte{}} })
+		}
+		d.want(session.ErrRollback, "here", d.bob)
+	})
 }

@@ -94,6 +94,16 @@ func (p *person) again(clean bool) error {
 	return p.tryOpen(ring, envelope.OrgID{})
 }
 
+// forget makes the device one that has never seen a channel.
+func (p *person) forget(id envelope.ChannelID) {
+	p.s.t.Helper()
+	for _, item := range []string{"outbox.", "channel."} {
+		if err := p.Ring.Delete(item + id.String()); err != nil && !errors.Is(err, keyring.ErrNotFound) {
+			p.s.t.Fatal(err)
+		}
+	}
+}
+
 func (p *person) now() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -131,6 +131,45 @@ func (d *desk) grow() {
 	d.must(c.Add(d.t.Context(), d.ghost().Me.Chain, envelope.RankMember))
 }
 
+// The server promises a place, in due form, and does not keep what it was given:
+// not a message, and not a removal, which its author must not believe in.
+func TestAttack58ReceiptWithoutPlace(t *testing.T) {
+	siege(t, func(d *desk) {
+		d.say(d.ann, "first")
+		at := *d.past().last()
+		if d.lie == "a removal, at a place to come" {
+			at.Position, at.Head = at.Position+1, envelope.Hash{1}
+		}
+		if d.attacked {
+			requests(d.server, postEntry, func(_ asked, in *wire.NewEntry) any { return wire.Answer{Receipt: d.promise(in, at)} })
+		}
+		if d.lie == "a message" {
+			d.says("ann posting", d.ann.post(d.id, "second"), session.ErrAnswer)
+			d.heal()
+			d.must(d.ann.post(d.id, "third"))
+			d.shows(d.ann, "first second third")
+			return
+		}
+		c, err := d.ann.hold(d.t.Context(), d.id)
+		d.must(err)
+		err = c.Remove(d.t.Context(), d.bob.Me.Chain, "left")
+		if d.attacked {
+			d.says("ann removing bob", err, session.ErrAnswer)
+			return
+		}
+		d.must(err)
+		d.want(nil, "first", d.ann)
+	}, "a message", "a removal", "a removal, at a place to come")
+}
+
+// promise is a receipt for an entry at a place where it does not stand.
+func (d *desk) promise(in *wire.NewEntry, at envelope.Placed) []byte {
+	e, err := envelope.ParseEntry(in.Entry)
+	d.must(err)
+	at.Entry, at.Payload = *e, envelope.SumBytes(e.Payload)
+	return d.receipt(&at)
+}
+
 // strange is a statement as it was, signed by a key that nobody lists.
 func (d *desk) strange(raw []byte) []byte {
 	s, err := envelope.ParseSigned(raw)

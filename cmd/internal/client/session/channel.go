@@ -27,6 +27,7 @@ type Channel struct {
 	outbox *outbox
 	keys   map[uint64]epochKey
 	cover  cover
+	links  envelope.Hash                // over every entry so far that is not a message
 	seen   map[envelope.KeyID]bool      // devices that wrote, for the snapshot
 	heads  map[uint64]envelope.Hash     // receipts for positions not yet read
 	watch  map[chan<- *Message]struct{} // who follows; nil: look again at what was withheld
@@ -105,6 +106,7 @@ func (c *Channel) catchUp(ctx context.Context) error {
 func (c *Channel) readOn(ctx context.Context) error {
 	if c.chain == nil {
 		if err := c.resume(ctx); err != nil {
+			c.chain = nil
 			return err
 		}
 	}
@@ -129,7 +131,7 @@ func (c *Channel) readOn(ctx context.Context) error {
 		case err != nil:
 			return err
 		case len(e.Entries) == 0 || c.position() >= e.Position:
-			return nil
+			return c.started()
 		}
 	}
 }
@@ -175,6 +177,7 @@ func (c *Channel) take(ctx context.Context, p *envelope.Placed) error {
 		c.doubt = true
 		return err
 	}
+	c.linked(p)
 	delete(c.heads, p.Position)
 	c.outbox.confirm(envelope.Ref{Position: p.Position, Hash: p.Head})
 	switch p.Entry.Kind {

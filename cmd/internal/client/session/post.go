@@ -254,10 +254,14 @@ func (c *Channel) outlive(ctx context.Context) error {
 // settle notes the receipt and, when nothing stands between, follows the
 // channel to it without asking the server again.
 func (c *Channel) settle(ctx context.Context, r *envelope.Receipt, e *envelope.Entry, salt []byte) (*Sent, error) {
+	read := r.Position <= c.position() // sent again, and read meanwhile
+	if read && c.chain.Counter(r.Device).Seq < r.DeviceSeq {
+		return nil, fmt.Errorf("%w: a receipt for place %d, where another entry stands", ErrAnswer, r.Position)
+	}
 	sent := &Sent{Position: r.Position, Entry: r.Entry, Received: time.UnixMicro(r.Received).UTC()}
 	c.outbox.receive(r)
-	if r.Position <= c.position() {
-		return sent, nil // sent again, and read meanwhile
+	if read {
+		return sent, nil
 	}
 	c.heads[r.Position] = r.Head
 	if c.chain == nil || r.Position != c.position()+1 {

@@ -25,6 +25,7 @@ type snapshot struct {
 	From     uint64                           `json:"from"`
 	Told     uint64                           `json:"told,omitempty"`
 	Heads    []envelope.Hash                  `json:"heads,omitempty"` // the newest, the last of them Head
+	Links    envelope.Hash                    `json:"links"`           // Channel.links at Position
 }
 
 func snapshotName(id envelope.ChannelID) string { return "channel." + id.String() }
@@ -43,7 +44,7 @@ func (c *Channel) snapshot() error {
 	snap := snapshot{
 		Position: c.chain.Position, Head: c.chain.Top, Received: c.chain.Received, Messages: c.chain.Messages,
 		Counters: map[envelope.KeyID]chain.Counter{}, Covered: map[envelope.KeyID]uint64{},
-		Leaves: c.cover.leaves, From: c.cover.from, Heads: c.newestHeads(), Told: c.told,
+		Leaves: c.cover.leaves, From: c.cover.from, Heads: c.newestHeads(), Told: c.told, Links: c.links,
 	}
 	for d := range c.seen {
 		snap.Counters[d] = c.chain.Counter(d)
@@ -67,17 +68,38 @@ func (c *Channel) newestHeads() (heads []envelope.Hash) {
 	return heads
 }
 
+// linked adds an entry that is not a message to what the device remembers of
+// them all.
+func (c *Channel) linked(p *envelope.Placed) {
+	if p.Entry.Kind != envelope.KindMessage {
+		c.links = envelope.Sum("links-read", c.links, p.Position, p.Received, p.Hash())
+	}
+}
+
 // resume goes on where the last run ended: it verifies all links from the
-// genesis, then continues at the remembered head.
+// genesis, then continues at the remembered head. Links that were left out could
+// hide a removal, so they must be those of the last run, unless the root says
+// that some were lost.
 func (c *Channel) resume(ctx context.Context) error {
+	c.links = envelope.Hash{}
 	var snap snapshot
 	if err := load(c.s.Ring, snapshotName(c.id), &snap); err != nil || snap.Position == 0 {
 		return err
 	}
 	if err := c.readLinks(ctx, snap.Position); err != nil {
-		c.chain = nil
 		return fmt.Errorf("channel %s: reading links: %w", c.id, err)
 	}
+	if err := c.remember(&snap); err != nil {
+		return err
+	}
+	if c.links != snap.Links {
+		return c.restore(ctx, fmt.Errorf("%w: channel %s had other links up to %d", ErrRollback, c.id, snap.Position))
+	}
+	return nil
+}
+
+// remember takes over what the links don't tell.
+func (c *Channel) remember(snap *snapshot) error {
 	c.chain.StartAt(snap.Position, snap.Head, snap.Received)
 	if len(snap.Heads) > 0 {
 		if err := c.chain.Remember(snap.Heads); err != nil {
@@ -128,6 +150,14 @@ func (c *Channel) started() error {
 }
 
 func (c *Channel) readLink(ctx context.Context, p *envelope.Placed) error {
+	if err := c.judgeLink(ctx, p); err != nil {
+		return err
+	}
+	c.linked(p)
+	return nil
+}
+
+func (c *Channel) judgeLink(ctx context.Context, p *envelope.Placed) error {
 	if c.chain == nil {
 		return c.judge(ctx, p)
 	}

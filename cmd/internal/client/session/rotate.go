@@ -85,10 +85,12 @@ func (c *Channel) placeEpoch(ctx context.Context, cause envelope.Cause) error {
 // placeLink signs the channel's next link, has it placed and reads up to it.
 func (c *Channel) placeLink(ctx context.Context, kind envelope.LinkType, body any, wraps [][]byte) error {
 	e := next(c.chain.Org(), envelope.Hash(c.id), c.tip(), kind, body, c.s.Me.Chain, c.s.Now(), c.s.device)
-	return c.placeEntry(ctx, e, wraps)
+	return c.placeEntry(ctx, e, c.tip().Seq()+1, wraps)
 }
 
-func (c *Channel) placeEntry(ctx context.Context, e *envelope.Entry, wraps [][]byte) error {
+// placeEntry has link seq placed, and finds it in its place: a receipt alone would
+// let a server swallow a removal.
+func (c *Channel) placeEntry(ctx context.Context, e *envelope.Entry, seq uint64, wraps [][]byte) error {
 	raw, err := c.send(ctx, wire.NewEntry{Entry: envelope.Marshal(e), Wraps: wraps})
 	if err != nil {
 		return err
@@ -100,7 +102,13 @@ func (c *Channel) placeEntry(ctx context.Context, e *envelope.Entry, wraps [][]b
 	if r.Position > c.position() {
 		c.heads[r.Position] = r.Head
 	}
-	return c.catchUp(ctx)
+	if err := c.catchUp(ctx); err != nil {
+		return err
+	}
+	if !c.chain.HasHead(seq, e.Hash()) {
+		return fmt.Errorf("%w: a receipt for place %d, where the link does not stand", ErrAnswer, r.Position)
+	}
+	return nil
 }
 
 // tip is the end of the channel's own chain of links.
