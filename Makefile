@@ -73,7 +73,10 @@ checks: ## take each check of crypto/chain and crypto/envelope away and name the
 bench: ## run every Go benchmark
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
-bench-smoke: deps ## measure the store against pgbench, policy and sealing, and check that all is there (under 2 minutes)
+bench-smoke: deps ## measure the store against pgbench, policy, sealing, clients and recorder, and check that all is there (2 minutes)
 	$(GO) test ./core -run '^$$' -bench '^BenchmarkSmoke$$' -benchtime 1x
 	$(GO) test ./policy -run '^$$' -bench '^BenchmarkDecide' -benchtime 0.5s
-	$(GO) test ./crypto/seal -run '^$$' -bench '^BenchmarkSealOpen1KB$$' -benchtime 0.5s
+	$(GO) test ./crypto/seal -run '^$$' -bench '^Benchmark(SealOpen1KB|WrapAll1000)$$' -benchtime 0.5s -cpu 1
+	$(GO) test ./crypto/chain -run '^$$' -bench '^BenchmarkPage60$$' -benchtime 1s -cpu 1
+	$(GO) test ./cmd/internal/client/session -run '^$$' -bench '^BenchmarkEnter10000$$' -benchtime 1x
+	$(GO) test ./compliance/recorder -run '^$$' -bench '^BenchmarkCover$$' -benchtime 1x -cpu 1

@@ -22,7 +22,7 @@ import (
 // then make dishonest by its hooks. Everything in it is really signed, sealed
 // and judged.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	mu      sync.Mutex
 	now     time.Time
 	root    *seal.SigningKey
@@ -68,7 +68,7 @@ type person struct {
 	links  []*envelope.Entry
 }
 
-func newParty(t *testing.T) *party {
+func newParty(t testing.TB) *party {
 	key, err := seal.GenerateSigningKey(rand.Reader)
 	id, err2 := seal.GenerateIdentity(suitetest.Suite(), rand.Reader)
 	if err := errors.Join(err, err2); err != nil {
@@ -82,7 +82,7 @@ func nonce() []byte { b := make([]byte, 16); rand.Read(b); return b }
 // newWorld makes an organisation with a recorder, an auditor, ann (compliance),
 // leo (legal), and bob, and a channel of ann and bob in its first epoch, which
 // waits for the recorder.
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	w := &world{
 		t: t, now: time.UnixMicro(1_790_000_000_000_000), people: map[envelope.UserID]*person{},
 		seeds: map[uint64]seal.Seed{}, wraps: map[uint64][][]byte{}, files: map[envelope.BlobID][]byte{},
@@ -343,7 +343,7 @@ func (w *world) Post(_ context.Context, _ envelope.ChannelID, e *envelope.Entry)
 		return w.postError
 	}
 	for _, p := range w.placed {
-		if p.Hash() == e.Hash() {
+		if p.Entry.Kind == e.Kind && p.Hash() == e.Hash() {
 			return nil
 		}
 	}
@@ -398,7 +398,7 @@ type desk struct {
 	reported []error
 }
 
-func newDesk(t *testing.T, w *world) *desk {
+func newDesk(t testing.TB, w *world) *desk {
 	dir := t.TempDir()
 	d := &desk{w: w}
 	d.config = Config{
