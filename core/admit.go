@@ -165,18 +165,30 @@ func (x *placing) checkMessage(ctx context.Context) error {
 		return invalid(op, "salt", fmt.Errorf("not the 32 bytes that the header commits to"))
 	}
 	for i, a := range x.header.Attachments {
-		b, found, err := x.s.Store.Blob(ctx, a.ID)
-		if err != nil {
-			return internal(op, err)
-		}
-		if found && b.Channel == x.room.row.Number && b.Position != 0 {
-			return conflict(op, "file.bound", "one of the files belongs to another message already")
-		}
-		if !found || b.Channel != x.room.row.Number || b.Account != x.p.User || b.Size != a.Size || b.Root != a.Root {
-			return invalid(op, fmt.Sprintf("attachments[%d]", i), fmt.Errorf("no such file was uploaded to this channel by you"))
+		if err := x.checkFile(ctx, fmt.Sprintf("attachments[%d]", i), a); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+func (x *placing) checkFile(ctx context.Context, field string, a envelope.Attachment) error {
+	const op = "entry.place"
+	u, found, err := x.s.Store.Upload(ctx, a.ID)
+	if err != nil {
+		return internal(op, err)
+	}
+	if found && u.Whole && !u.Dropped && u.Channel == x.room.row.Number && u.Account == x.p.User && u.Size == a.Size && u.Root == a.Root {
+		return nil
+	}
+	b, bound, err := x.s.Store.Blob(ctx, a.ID)
+	if err != nil {
+		return internal(op, err)
+	}
+	if bound && b.Channel == x.room.row.Number {
+		return conflict(op, "file.bound", "one of the files belongs to another message already")
+	}
+	return invalid(op, field, fmt.Errorf("no such file was uploaded to this channel by you"))
 }
 
 func (x *placing) checkLink(ctx context.Context) error {

@@ -112,8 +112,9 @@ func (x *placing) commit(ctx context.Context) ([]byte, error) {
 // ErrTaken tells that another writer gave the position or the device number.
 var ErrTaken = errors.New("position or device number is taken")
 
-// ErrBlobBound tells that a file is not staged for this channel any more.
-var ErrBlobBound = errors.New("a file is bound to another message")
+// ErrBlobBound tells that a file does not wait for a message of this channel any
+// more.
+var ErrBlobBound = errors.New("a file is bound to another message, or was dropped")
 
 // queue judges the entry at the next position and hands it to the writer. The
 // room assumes from then on that it stands.

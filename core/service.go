@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"chancery/crypto/envelope"
+	"chancery/crypto/piece"
 	"chancery/crypto/sign"
 	"chancery/identity"
 
@@ -24,8 +25,14 @@ type Vault interface {
 // Blobs keeps sealed files.
 type Blobs interface {
 	// Put stores size bytes whose chunks hash to root, or nothing.
-	Put(ctx context.Context, id envelope.BlobID, size uint64, root envelope.Hash, r io.Reader) error
-	Open(ctx context.Context, id envelope.BlobID) (io.ReadCloser, error)
+	// Have is how many chunks of a file are there.
+	Have(ctx context.Context, id envelope.BlobID, f piece.File) (uint64, error)
+	// Take adds a piece, or nothing, and tells how many chunks are there then.
+	Take(ctx context.Context, id envelope.BlobID, f piece.File, s piece.Span, r io.Reader) (uint64, error)
+	// Send writes a piece of a whole file.
+	Send(ctx context.Context, id envelope.BlobID, f piece.File, s piece.Span, w io.Writer) error
+	// Remove removes a file, whole or not.
+	Remove(ctx context.Context, id envelope.BlobID) error
 }
 
 // Publisher hands placed entries to those who listen, after the commit.
@@ -41,6 +48,7 @@ type Config struct {
 	Gate       *Gate
 	Vault      Vault
 	Blobs      Blobs
+	Staging    Staging
 	Publisher  Publisher
 	Receipts   sign.Signer // listed by the organisation as receipt key
 	Removals   sign.Signer // and as removal key: it ends the memberships of people who left
@@ -84,6 +92,7 @@ func (s *Service) Run(ctx context.Context) error {
 	writers.Go(func() error { return s.writer.run(work) })
 	followers.Go(func() error { s.followDepartures(ctx); return nil })
 	followers.Go(func() error { s.followDirectories(ctx); return nil })
+	followers.Go(func() error { s.followUploads(ctx); return nil })
 	_ = followers.Wait() // they place entries too, so the writers go last
 	stop()
 	return writers.Wait()

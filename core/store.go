@@ -96,9 +96,20 @@ type Store interface {
 	Notices(ctx context.Context, channel int64, after uint64, tails bool, limit int) ([]Notice, error)
 	Evidence(ctx context.Context, channel int64, notice envelope.Hash) (sealed []byte, found bool, err error)
 
-	// Sealed files.
-	AddBlob(ctx context.Context, g policy.Grant, e Event, b Blob) error
+	// Sealed files: bound to a message, and on their way to that.
 	Blob(ctx context.Context, id envelope.BlobID) (Blob, bool, error)
+	Upload(ctx context.Context, id envelope.BlobID) (Upload, bool, error)
+	// AddUpload returns ErrStaged when it would be more than a person may have.
+	AddUpload(ctx context.Context, g policy.Grant, e Event, u Upload, most Staging) error
+	// TouchUpload tells that its sender is at it, and whether it is whole. It is
+	// false for one that was dropped.
+	TouchUpload(ctx context.Context, g policy.Grant, id envelope.BlobID, whole bool, now time.Time) (bool, error)
+	// Unclaimed are uploads that nobody has touched since, and dropped ones.
+	Unclaimed(ctx context.Context, since time.Time) ([]envelope.BlobID, error)
+	// DropUpload closes one to its sender; false: it was touched meanwhile.
+	DropUpload(ctx context.Context, g policy.Grant, id envelope.BlobID, since, now time.Time) (bool, error)
+	// ForgetUpload removes one that was dropped, once its bytes are gone.
+	ForgetUpload(ctx context.Context, g policy.Grant, e Event, id envelope.BlobID) error
 }
 
 // Account is someone who may sign in.
@@ -279,14 +290,30 @@ type Notice struct {
 	Evidence  []byte // sealed; beside a dispute
 }
 
-// Blob is one sealed file.
+// Blob is a sealed file that a message binds.
 type Blob struct {
 	ID       envelope.BlobID
 	Channel  int64
-	Account  identity.UserID
 	Size     uint64
 	Root     envelope.Hash
-	Position uint64 // of the message that binds it; 0 while staged
 	Disposed bool
-	Created  time.Time
+}
+
+// Upload is a sealed file that grows, or waits for its message.
+type Upload struct {
+	ID      envelope.BlobID
+	Channel int64
+	Account identity.UserID
+	Size    uint64
+	Root    envelope.Hash
+	Touched time.Time
+	Whole   bool
+	Dropped bool
+}
+
+// Staging bounds the uploads that nobody has claimed yet.
+type Staging struct {
+	Bytes uint64        // sealed, of one person
+	Files int           // of one person
+	Keep  time.Duration // after they were last touched
 }

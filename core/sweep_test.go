@@ -12,9 +12,11 @@ import (
 	"chancery/core/coretest"
 	"chancery/core/wire"
 	"chancery/crypto/envelope"
+	"chancery/crypto/piece"
 	"chancery/crypto/seal"
 	"chancery/crypto/sign"
 	"chancery/crypto/suitetest"
+	"chancery/crypto/tlog"
 	"chancery/identity"
 	"chancery/policy"
 )
@@ -35,8 +37,9 @@ type world struct {
 	admin, ann, bob, newbie *coretest.Person
 	team                    wire.Team
 	desk                    *coretest.Channel
-	blob                    envelope.BlobID
 	asked, answered, shown  *coretest.Joining // proposals, as far as that
+	file                    core.Upload
+	sealed                  []byte // its only chunk
 	recorder                *seal.SigningKey
 	second                  wire.NewLink
 	removal2                *sign.Key
@@ -53,7 +56,8 @@ func newWorld(t *testing.T) *world {
 	s.Must(s.AddTeamMember(t.Context(), w.admin.P, w.team.ID, wire.TeamMember{Username: "members.ann"}))
 	w.asked, w.answered, w.shown = w.ann.NewDevice("phone").Ask(), w.ann.NewDevice("tablet").Ask(), w.ann.NewDevice("desktop").Ask().Reveal()
 	s.Must(s.AnswerDevice(t.Context(), w.ann.P, w.answered.ID(), w.answered.Answer()))
-	w.blob, w.second = envelope.BlobID{7}, w.ann.SecondDevice()
+	w.sealed, w.second = bytes.Repeat([]byte("sealed"), 10), w.ann.SecondDevice()
+	w.file = core.Upload{ID: envelope.BlobID{7}, Size: 60, Root: envelope.Hash(tlog.Root([][]byte{w.sealed}))}
 	w.recorder, err = seal.GenerateSigningKey(rand.Reader)
 	s.Must(err)
 	w.removal2 = s.NewKey()
@@ -223,11 +227,20 @@ var operations = map[string]operation{
 		}
 		return err
 	}},
+	"Announce": {records: []string{"file.upload"}, call: func(w *world, s *core.Service, p identity.Principal) error {
+		_, err := s.Announce(w.T.Context(), p, w.desk.ID, w.file)
+		return err
+	}},
 	"Upload": {records: []string{"file.upload"}, call: func(w *world, s *core.Service, p identity.Principal) error {
-		return s.Upload(w.T.Context(), p, w.desk.ID, core.Blob{ID: w.blob, Size: 4}, bytes.NewReader([]byte("file")))
+		if s == w.Service && p.Kind == identity.Person {
+			_, err := s.Announce(w.T.Context(), p, w.desk.ID, w.file) // this is what is recorded
+			w.Must(err)
+		}
+		_, err := s.Upload(w.T.Context(), p, w.desk.ID, w.file.ID, piece.Span{To: 1}, bytes.NewReader(w.sealed))
+		return err
 	}},
 	"Download": {call: func(w *world, s *core.Service, p identity.Principal) error {
-		_, _, err := s.Download(w.T.Context(), p, w.desk.ID, w.blob)
+		_, err := s.Download(w.T.Context(), p, w.desk.ID, w.file.ID, piece.Span{To: 1})
 		if core.KindOf(err) == core.NotFound && p.Kind == identity.Person {
 			return nil // allowed, and nothing bound: the demo downloads one
 		}
@@ -366,6 +379,7 @@ func (w *world) state() string {
 		UNION ALL SELECT 'members', coalesce(string_agg(m::text, '' ORDER BY channel_id, account_id), '') FROM channel_members m
 		UNION ALL SELECT 'entries', coalesce(string_agg(e::text, '' ORDER BY channel_id, seq), '') FROM entries e
 		UNION ALL SELECT 'notices', coalesce(string_agg(n::text, '' ORDER BY id), '') FROM notices n
+		UNION ALL SELECT 'uploads', coalesce(string_agg(u::text, '' ORDER BY id), '') FROM uploads u
 		UNION ALL SELECT 'blobs', coalesce(string_agg(b::text, '' ORDER BY id), '') FROM blobs b
 	) x`)
 }

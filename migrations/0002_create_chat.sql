@@ -246,11 +246,25 @@ CREATE TABLE blobs (
     account_id bigint NOT NULL REFERENCES accounts,
     size bigint NOT NULL CONSTRAINT blobs_size CHECK (size >= 0),
     root bytea NOT NULL,
-    seq bigint,
+    seq bigint NOT NULL,
     created_at timestamptz NOT NULL,
     disposed_at timestamptz
 );
 CREATE INDEX blobs_entry ON blobs (channel_id, seq);
+
+-- Sealed files that grow, or wait for the message that binds them: then the row moves to blobs. What nobody claims is
+-- dropped, its bytes first.
+CREATE TABLE uploads (
+    id bytea PRIMARY KEY CONSTRAINT uploads_id_size CHECK (length(id) = 16),
+    channel_id bigint NOT NULL REFERENCES channels,
+    account_id bigint NOT NULL REFERENCES accounts,
+    size bigint NOT NULL CONSTRAINT uploads_size CHECK (size >= 0),
+    root bytea NOT NULL,
+    touched_at timestamptz NOT NULL,
+    stored_at timestamptz,
+    dropped_at timestamptz
+);
+CREATE INDEX uploads_account ON uploads (account_id);
 
 -- The append-only record. A message's record refers to its entry; nothing here is ever changed.
 CREATE TABLE records (
@@ -322,7 +336,7 @@ INSERT INTO generations VALUES ('holds', 0), ('rules', 0), ('log', 0);
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO chancery_app, chancery_retention, chancery_export;
 GRANT INSERT ON organisation, accounts, external_identities, lockouts, sessions, nonces, links, devices, proposals, teams, team_members,
-    channels, channel_members, entries, device_numbers, epochs, epoch_wraps, blobs, records, record_positions, log_hashes,
+    channels, channel_members, entries, device_numbers, epochs, epoch_wraps, blobs, uploads, records, record_positions, log_hashes,
     checkpoints, cosignatures, policies TO chancery_app;
 GRANT UPDATE (username, display_name, roles, groups, chain, source, fresh_at, disabled_at, disabled_by, last_login) ON accounts TO chancery_app;
 GRANT UPDATE ON lockouts, generations, log_open TO chancery_app;
@@ -331,8 +345,8 @@ GRANT UPDATE (device, active_at, revoked_at, token_hash) ON sessions TO chancery
 GRANT UPDATE (state, approver, chain_seq, chain_head, answer, proof, reveal, entry, wrap, why) ON proposals TO chancery_app;
 GRANT UPDATE (archived_at) ON channels TO chancery_app;
 GRANT UPDATE (rank, left_seq) ON channel_members TO chancery_app;
-GRANT UPDATE (seq) ON blobs TO chancery_app;
-GRANT DELETE ON nonces, lockouts, proposals TO chancery_app;
+GRANT UPDATE (touched_at, stored_at, dropped_at) ON uploads TO chancery_app;
+GRANT DELETE ON nonces, lockouts, proposals, uploads TO chancery_app;
 -- Only retention drops payloads, and it drops nothing but payloads.
 GRANT UPDATE (body, sealed_salt) ON entries TO chancery_retention;
 GRANT UPDATE (disposed_at) ON blobs TO chancery_retention;

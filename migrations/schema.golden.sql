@@ -103,7 +103,7 @@ CREATE TABLE public.blobs (
     account_id bigint NOT NULL,
     size bigint NOT NULL,
     root bytea NOT NULL,
-    seq bigint,
+    seq bigint NOT NULL,
     created_at timestamp with time zone NOT NULL,
     disposed_at timestamp with time zone,
     CONSTRAINT blobs_id_size CHECK ((length(id) = 16)),
@@ -634,6 +634,19 @@ ALTER TABLE public.teams ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE public.uploads (
+    id bytea NOT NULL,
+    channel_id bigint NOT NULL,
+    account_id bigint NOT NULL,
+    size bigint NOT NULL,
+    root bytea NOT NULL,
+    touched_at timestamp with time zone NOT NULL,
+    stored_at timestamp with time zone,
+    dropped_at timestamp with time zone,
+    CONSTRAINT uploads_id_size CHECK ((length(id) = 16)),
+    CONSTRAINT uploads_size CHECK ((size >= 0))
+);
+
 CREATE TABLE public.watch (
     only_one boolean DEFAULT true NOT NULL,
     last_us bigint NOT NULL,
@@ -802,6 +815,9 @@ ALTER TABLE ONLY public.teams
 ALTER TABLE ONLY public.teams
     ADD CONSTRAINT teams_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.uploads
+    ADD CONSTRAINT uploads_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.watch
     ADD CONSTRAINT watch_pkey PRIMARY KEY (only_one);
 
@@ -870,6 +886,8 @@ CREATE INDEX schedules_due ON public.schedules USING btree (due_at) WHERE (due_a
 CREATE INDEX sessions_account ON public.sessions USING btree (account_id) WHERE (revoked_at IS NULL);
 
 CREATE INDEX team_members_account ON public.team_members USING btree (account_id);
+
+CREATE INDEX uploads_account ON public.uploads USING btree (account_id);
 
 CREATE TRIGGER rules_extend BEFORE INSERT ON public.rules FOR EACH ROW EXECUTE FUNCTION public.extend_rule();
 
@@ -957,6 +975,12 @@ ALTER TABLE ONLY public.team_members
 ALTER TABLE ONLY public.team_members
     ADD CONSTRAINT team_members_team_id_fkey FOREIGN KEY (team_id) REFERENCES public.teams(id);
 
+ALTER TABLE ONLY public.uploads
+    ADD CONSTRAINT uploads_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+
+ALTER TABLE ONLY public.uploads
+    ADD CONSTRAINT uploads_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id);
+
 GRANT ALL ON SCHEMA public TO chancery_owner;
 
 GRANT SELECT,INSERT ON TABLE public.accounts TO chancery_app;
@@ -990,8 +1014,6 @@ GRANT SELECT ON TABLE public.approvals TO chancery_export;
 GRANT SELECT,INSERT ON TABLE public.blobs TO chancery_app;
 GRANT SELECT ON TABLE public.blobs TO chancery_retention;
 GRANT SELECT ON TABLE public.blobs TO chancery_export;
-
-GRANT UPDATE(seq) ON TABLE public.blobs TO chancery_app;
 
 GRANT UPDATE(disposed_at) ON TABLE public.blobs TO chancery_retention;
 
@@ -1242,6 +1264,16 @@ GRANT SELECT ON TABLE public.team_members TO chancery_export;
 GRANT SELECT,INSERT ON TABLE public.teams TO chancery_app;
 GRANT SELECT ON TABLE public.teams TO chancery_retention;
 GRANT SELECT ON TABLE public.teams TO chancery_export;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.uploads TO chancery_app;
+GRANT SELECT ON TABLE public.uploads TO chancery_retention;
+GRANT SELECT ON TABLE public.uploads TO chancery_export;
+
+GRANT UPDATE(touched_at) ON TABLE public.uploads TO chancery_app;
+
+GRANT UPDATE(stored_at) ON TABLE public.uploads TO chancery_app;
+
+GRANT UPDATE(dropped_at) ON TABLE public.uploads TO chancery_app;
 
 GRANT SELECT ON TABLE public.watch TO chancery_app;
 GRANT SELECT ON TABLE public.watch TO chancery_retention;

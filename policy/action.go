@@ -56,6 +56,8 @@ const (
 
 	FileUpload Action = "file.upload"
 	FileRead   Action = "file.read"
+	// FileDiscard drops an upload that nobody has claimed in time.
+	FileDiscard Action = "file.discard"
 
 	ReceiptRead Action = "receipt.read"
 

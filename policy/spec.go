@@ -85,8 +85,9 @@ var specs = map[Action]Spec{
 	MessageEdit:   {Resource: MessageResource, Mutating: true, Log: LogAlways},
 	MessageDelete: {Resource: MessageResource, Mutating: true, Log: LogAlways},
 
-	FileUpload: {Resource: ChannelResource, Mutating: true, Log: LogAlways},
-	FileRead:   {Resource: FileResource, Log: LogSampled},
+	FileUpload:  {Resource: ChannelResource, Mutating: true, Log: LogAlways},
+	FileRead:    {Resource: FileResource, Log: LogSampled},
+	FileDiscard: {Resource: FileResource, Mutating: true, Log: LogAlways},
 
 	ReceiptRead: {Resource: ChannelResource, Log: LogSampled},
 

@@ -136,7 +136,7 @@ func allowed() []verdict {
 	rows = append(rows, each("-main.no_rule", person(), nil, CheckpointCosign, CheckpointFollow, CheckpointProve)...)
 	rows = append(rows, each("+rbac.signer_signs", service(KindSigner), nil, ExportSign, ExportRead, ExportList, CheckpointSign)...)
 	rows = append(rows, each("+rbac.job_runs", service(KindJob), func(q *Question) { q.Context = Context{Time: ptr(now)} },
-		JobRun, ExportRun, RetentionRun)...)
+		JobRun, ExportRun, RetentionRun, FileDiscard)...)
 	rows = append(rows, each("+channel.member_reads", person(), as("member"), contentReads...)...)
 	rows = append(rows, each("+channel.member_rotates", person(), as("member"), EpochCreate, EpochRotate)...)
 	rows = append(rows, each("+capture.recorder_reads", service(KindRecorder), nil, contentReads...)...)

@@ -81,7 +81,7 @@ func (s *story) notCaptured(ctx context.Context) error {
 	if err := s.people["fay"].ask(&shown, "channel", "show", desk); err != nil {
 		return err
 	}
-	err = api.PutFile(ctx, shown.ID, envelope.Attachment{ID: envelope.BlobID{1}, Size: 1}, strings.NewReader("x"))
+	_, err = api.Announce(ctx, shown.ID, envelope.Attachment{ID: envelope.BlobID{1}, Size: 29})
 	return refusedBy(err, "capture.not_acknowledged")
 }
 

@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 
 	"chancery/cmd/internal/client"
 	"chancery/compliance/recorder"
 	"chancery/core/wire"
 	"chancery/crypto/envelope"
+	"chancery/crypto/piece"
 )
 
 // server is recorder.Server over the public API.
@@ -112,8 +112,8 @@ func (s server) Cosign(ctx context.Context, size int64, line string) error {
 	return err
 }
 
-func (s server) File(ctx context.Context, id envelope.ChannelID, blob envelope.BlobID) (io.ReadCloser, error) {
-	return call(ctx, s.session, func(t *client.Transport) (io.ReadCloser, error) { return t.File(ctx, id, blob) })
+func (s server) Piece(ctx context.Context, id envelope.ChannelID, blob envelope.BlobID, f piece.File, span piece.Span) ([]byte, error) {
+	return call(ctx, s.session, func(t *client.Transport) ([]byte, error) { return t.Piece(ctx, id, blob, f, span) })
 }
 
 func (s server) Notices(ctx context.Context, id envelope.ChannelID, after uint64) ([]recorder.Notice, error) {

@@ -216,7 +216,7 @@ func (a *app) openSession(ctx context.Context, ring *keyring.Ring) (*session.Ses
 	if err != nil {
 		return nil, err
 	}
-	return session.Open(ctx, session.Config{API: api, Ring: ring, Org: c.Org, Now: a.now, AckWait: a.flags.ackWait, Cover: a.flags.coverWait, Note: a.note})
+	return session.Open(ctx, session.Config{API: api, Ring: ring, Spool: a.file("uploads"), Org: c.Org, Now: a.now, AckWait: a.flags.ackWait, Cover: a.flags.coverWait, Note: a.note})
 }
 
 func (a *app) note(text string) { fmt.Fprintln(a.err, text) }

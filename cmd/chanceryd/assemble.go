@@ -221,7 +221,8 @@ func (s *server) openCore(context.Context) error {
 	limits := s.config.Live
 	s.live = live.NewHub(live.Config{PerSession: int(limits.PerSession), PerPerson: int(limits.PerPerson), All: int(limits.All), Log: s.log})
 	s.core = core.New(core.Config{
-		Store: s.db, Gate: s.gate, Vault: salts{s.vault}, Blobs: s.files, Publisher: s.live, Receipts: receipts, Removals: removals,
+		Store: s.db, Gate: s.gate, Vault: salts{s.vault}, Blobs: s.files, Staging: core.Staging{Bytes: uint64(s.config.Files.Waiting), Keep: s.config.Files.Keep},
+		Publisher: s.live, Receipts: receipts, Removals: removals,
 		Connectors: connectors, Names: s.names, Roles: s.config.Roles, Profile: profile, Lockout: identity.ThreeIn15(),
 		Recheck: s.config.Session.Recheck, Held: s.db.Held, Now: time.Now, Random: rand.Reader, Log: s.log,
 	})

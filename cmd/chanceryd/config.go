@@ -13,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"chancery/crypto/piece"
 	"chancery/identity"
 	"chancery/identity/ldap"
 	"chancery/policy"
@@ -60,6 +61,9 @@ type vaultConfig struct {
 type filesConfig struct {
 	Dir     string `yaml:"dir" doc:"directory of sealed files"`
 	MaxSize int64  `yaml:"max_size" doc:"largest sealed file, bytes"`
+
+	Waiting int64         `yaml:"waiting" doc:"sealed bytes that a person may have uploaded and not sent yet"`
+	Keep    time.Duration `yaml:"keep" doc:"how long such a file is kept after it was last touched"`
 }
 
 type keysConfig struct {
@@ -115,13 +119,16 @@ type ldapConfig struct {
 }
 
 // defaults places everything under a state directory.
+// maxFile is the sealed size of the largest file that the formats know.
+const maxFile = piece.MaxPlain + piece.MaxPlain/piece.Plain*piece.Overhead
+
 func defaults(state string) config {
 	under := func(name string) string { return filepath.Join(state, name) }
 	return config{
 		State: state, Listen: "127.0.0.1:8443", FIPS: "off", Log: "info",
 		TLS:     tlsConfig{Names: []string{}},
 		Vault:   vaultConfig{Copies: []string{under("vault-a"), under("vault-b")}, Keys: []string{under("vault-key")}},
-		Files:   filesConfig{Dir: under("files"), MaxSize: 100 << 20},
+		Files:   filesConfig{Dir: under("files"), MaxSize: maxFile, Waiting: 2 * maxFile, Keep: 24 * time.Hour},
 		Keys:    keysConfig{Receipt: under("receipt.key"), Removal: under("removal.key")},
 		Exports: exportsConfig{Work: under("exports"), Archives: under("archives"), Slips: under("slips")},
 		Session: sessionConfig{Profile: "standard", Recheck: time.Minute},
@@ -175,8 +182,14 @@ func (c *config) check() error {
 	if c.FIPS != "required" && c.FIPS != "off" {
 		bad("fips", "%q: use required or off", c.FIPS)
 	}
-	if c.Files.MaxSize <= 0 {
-		bad("files.max_size", "must be positive")
+	if c.Files.MaxSize <= 0 || c.Files.MaxSize > maxFile {
+		bad("files.max_size", "%d: use 1 to %d, a file of 10 GiB", c.Files.MaxSize, int64(maxFile))
+	}
+	if c.Files.Waiting < c.Files.MaxSize {
+		bad("files.waiting", "must be at least files.max_size")
+	}
+	if c.Files.Keep < time.Minute {
+		bad("files.keep", "%v: use 1m or more", c.Files.Keep)
 	}
 	for key, n := range map[string]int64{
 		"live.per_session": c.Live.PerSession, "live.per_person": c.Live.PerPerson, "live.all": c.Live.All,

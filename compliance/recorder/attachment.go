@@ -1,20 +1,16 @@
 package recorder
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
 	"chancery/crypto/envelope"
-	"chancery/crypto/seal"
-	"chancery/crypto/tlog"
+	"chancery/crypto/piece"
 )
-
-// sealedChunk is the size of every sealed chunk of a file but the last.
-const sealedChunk = seal.ChunkSize + seal.Overhead
 
 func (f *follower) filePath(id envelope.BlobID) string {
 	return filepath.Join(f.dir, "files", id.String())
@@ -29,55 +25,54 @@ func (f *follower) fetchFile(ctx context.Context, a envelope.Attachment) error {
 	if info, err := os.Stat(path); err == nil && uint64(info.Size()) == a.Size {
 		return nil // names are given only to files that were verified
 	}
-	if a.Size > seal.SealedSize(seal.MaxFile) {
-		return alarm(FileBad, "%d bytes", a.Size)
-	}
-	src, err := f.Server.File(ctx, f.id, a.ID)
+	file, err := piece.NewFile(a.Size, a.Root)
 	if err != nil {
-		return fmt.Errorf("fetching: %w", err)
+		return alarm(FileBad, "%w", err)
 	}
-	defer src.Close()
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	return writeAtomic(path, func(dst io.Writer) error {
-		root, size, err := copyChunks(dst, io.LimitReader(src, int64(a.Size)+1))
-		if err != nil {
-			return err
-		}
-		if size != a.Size || root != a.Root {
-			return alarm(FileBad, "%d bytes of root %s, signed are %d of %s", size, root, a.Size, a.Root)
-		}
-		return nil
-	})
+	part := path + ".part"
+	err = f.fetchPieces(ctx, a.ID, file, part)
+	switch {
+	case errors.Is(err, piece.ErrPiece):
+		return alarm(FileBad, "%w", err)
+	case errors.Is(err, piece.ErrPast):
+		return errors.Join(err, piece.Remove(part)) // it begins anew
+	case err != nil:
+		return err
+	}
+	if err := os.Rename(part, path); err != nil {
+		return err
+	}
+	return errors.Join(piece.Remove(part), syncDir(filepath.Dir(path)))
 }
 
-// copyChunks copies a sealed file and gives the RFC 6962 root over its chunks.
-func copyChunks(dst io.Writer, src io.Reader) (root envelope.Hash, size uint64, err error) {
-	var b tlog.RootBuilder
-	buf := make([]byte, sealedChunk)
-	for {
-		n, err := io.ReadFull(src, buf)
-		if n > 0 {
-			b.Append(tlog.LeafHash(buf[:n]))
-			size += uint64(n)
-			if _, err := dst.Write(buf[:n]); err != nil {
-				return root, size, err
-			}
-		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return envelope.Hash(b.Root()), size, nil
-		}
+// fetchPieces goes on with what an earlier run left.
+func (f *follower) fetchPieces(ctx context.Context, id envelope.BlobID, file piece.File, part string) error {
+	d, err := piece.OpenDraft(part, file.Size, piece.All)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	for d.Have() < file.Chunks() {
+		s := file.Next(d.Have())
+		b, err := f.Server.Piece(ctx, f.id, id, file, s)
 		if err != nil {
-			return root, size, fmt.Errorf("fetching: %w", err)
+			return fmt.Errorf("fetching: %w", err)
+		}
+		if err := d.Take(file, bytes.NewReader(b), s.To); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // dropFiles removes a disposed message's attachments.
 func (f *follower) dropFiles(h *envelope.Header) error {
 	for _, a := range h.Attachments {
-		if err := os.Remove(f.filePath(a.ID)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		err := errors.Join(piece.Remove(f.filePath(a.ID)), piece.Remove(f.filePath(a.ID)+".part"))
+		if err != nil {
 			return err
 		}
 	}

@@ -422,7 +422,9 @@ func TestAttachmentsBeforeCoverage(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := w.say(ann, "see attached", envelope.Attachment{ID: id, Size: size, Root: root})
-	for name, bytes := range map[string][]byte{"cut": sealed.Bytes()[:100<<10], "longer": append(bytes.Clone(sealed.Bytes()), 1), "empty": {}} {
+	changed := bytes.Clone(sealed.Bytes())
+	changed[len(changed)-1] ^= 1
+	for name, bytes := range map[string][]byte{"cut": sealed.Bytes()[:100<<10], "changed": changed, "empty": {}} {
 		w.files[id] = bytes
 		if got := d.follow(); got != FileBad {
 			t.Fatalf("%s: %q", name, got)

@@ -2,9 +2,9 @@ package recorder
 
 import (
 	"context"
-	"io"
 
 	"chancery/crypto/envelope"
+	"chancery/crypto/piece"
 )
 
 // Server is what a recorder asks of the server. Nothing that it answers is
@@ -23,12 +23,12 @@ type Server interface {
 	// Post places an acknowledgement or coverage. The same entry may be posted
 	// again; errors.Is(err, ErrRefused) tells that it never will be placed.
 	Post(ctx context.Context, channel envelope.ChannelID, e *envelope.Entry) error
-	// File gives the sealed bytes of an attachment.
-	File(ctx context.Context, channel envelope.ChannelID, blob envelope.BlobID) (io.ReadCloser, error)
 	// Notices are the signed words beside a channel after a number.
 	Notices(ctx context.Context, channel envelope.ChannelID, after uint64) ([]Notice, error)
 	// Tell delivers the recorder's own.
 	Tell(ctx context.Context, channel envelope.ChannelID, statement []byte) error
+	// Piece gives a piece of an attachment, of the right length.
+	Piece(ctx context.Context, channel envelope.ChannelID, blob envelope.BlobID, f piece.File, s piece.Span) ([]byte, error)
 
 	// Checkpoint is the log's newest signed note, nil before the first.
 	Checkpoint(context.Context) ([]byte, error)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"io"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -14,8 +13,10 @@ import (
 
 	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
+	"chancery/crypto/piece"
 	"chancery/crypto/seal"
 	"chancery/crypto/suitetest"
+	"chancery/crypto/tlog"
 )
 
 // world is an organisation with one channel on an honest server, which tests
@@ -353,12 +354,22 @@ func (w *world) Post(_ context.Context, _ envelope.ChannelID, e *envelope.Entry)
 	return nil
 }
 
-func (w *world) File(_ context.Context, _ envelope.ChannelID, id envelope.BlobID) (io.ReadCloser, error) {
+func (w *world) Piece(_ context.Context, _ envelope.ChannelID, id envelope.BlobID, f piece.File, s piece.Span) ([]byte, error) {
 	b, ok := w.files[id]
 	if !ok {
 		return nil, errors.New("no such file")
 	}
-	return io.NopCloser(bytes.NewReader(b)), nil
+	var tree tlog.MemoryHashes
+	n := int64(0)
+	for chunk := range slices.Chunk(b, piece.Chunk) {
+		if err := tree.Append(n, tlog.LeafHash(chunk)); err != nil {
+			return nil, err
+		}
+		n++
+	}
+	var out bytes.Buffer
+	err := f.Send(&out, bytes.NewReader(b), tree, s)
+	return out.Bytes(), err
 }
 
 func (w *world) Notices(_ context.Context, _ envelope.ChannelID, after uint64) ([]Notice, error) {

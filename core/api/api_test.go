@@ -9,19 +9,20 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
 	"chancery/core"
 	"chancery/core/api"
-	"chancery/core/blob"
 	"chancery/core/coretest"
 	"chancery/core/live"
 	"chancery/core/postgres/postgrestest"
 	"chancery/core/wire"
 	"chancery/crypto/envelope"
-	"chancery/crypto/tlog"
+	"chancery/crypto/piece"
 	"chancery/policy"
 )
 
@@ -58,10 +59,8 @@ func start(t *testing.T, engines ...*policy.Engine) *server {
 	t.Helper()
 	s := &server{Server: coretest.Start(t, engines...), t: t, log: &safeBuffer{}}
 	log := slog.New(slog.NewJSONHandler(s.log, nil))
-	files, err := blob.Open(t.TempDir())
-	s.Must(err)
 	c := s.Service.Config
-	c.Blobs, c.Log = files, log
+	c.Log = log
 	c.Publisher = live.NewHub(live.Config{Log: log})
 	s.Service = core.New(c)
 	ctx, stop := context.WithCancel(context.Background())
@@ -187,48 +186,91 @@ func TestFiles(t *testing.T) {
 	var team wire.Team
 	s.must("POST", "/v1/teams", ann.Token, wire.NewTeam{Name: "core"}, &team)
 	c := ann.Open(team.ID, "general", envelope.CaptureOff, nil)
-	data := make([]byte, 3*blob.ChunkSize+7)
-	_, _ = rand.Read(data)
-	var leaves [][]byte
-	for at := 0; at < len(data); at += blob.ChunkSize {
-		leaves = append(leaves, data[at:min(at+blob.ChunkSize, len(data))])
+	f, whole := sealedFile(t, 3*piece.Chunk+70)
+	id := envelope.BlobID{0xab}
+	files := "/v1/channels/" + c.ID.String() + "/files"
+	base := files + "/" + id.String()
+	announced := wire.NewFile{ID: id, Size: f.Size, Root: f.Root}
+	send := func(from, to uint64) []byte {
+		var b bytes.Buffer
+		s.Must(whole.Send(&b, f, piece.Span{From: from, To: to}))
+		return b.Bytes()
 	}
-	root := envelope.Hash(tlog.Root(leaves)).String()
-	base := "/v1/channels/" + c.ID.String() + "/files/"
-	id := strings.Repeat("ab", 16)
-	query := "?size=" + itoa(int64(len(data))) + "&root=" + root
-
+	if p := s.problem("PUT", base+"?from=0&to=1", ann.Token, bytes.NewReader(send(0, 1))); p.Status != 404 {
+		t.Errorf("a piece of a file that nobody announced: %+v", p)
+	}
+	var held wire.Held
+	s.must("POST", files, ann.Token, announced, &held)
+	s.must("PUT", base+"?from=0&to=2", ann.Token, bytes.NewReader(send(0, 2)), &held)
+	changed := send(2, 4)
+	changed[100] ^= 1
 	for name, r := range map[string]struct {
 		path   string
 		body   []byte
 		status int
 		field  string
 	}{
-		"malformed id":      {base + "xyz" + query, data, 400, "blob"},
-		"malformed channel": {"/v1/channels/77/files/" + id + query, data, 400, "channel"},
-		"no size":           {base + id + "?root=" + root, data, 400, "size"},
-		"negative size":     {base + id + "?size=-1&root=" + root, data, 400, "size"},
-		"no root":           {base + id + "?size=" + itoa(int64(len(data))), data, 400, "root"},
-		"other size":        {base + id + "?size=5&root=" + root, data, 400, "size"},
-		"too large":         {base + id + "?size=" + itoa(maxFile+1) + "&root=" + root, data, 413, ""},
-		"other bytes":       {base + id + query, append([]byte{data[0] ^ 1}, data[1:]...), 400, "body"},
+		"malformed id":      {files + "/xyz?from=2&to=4", send(2, 4), 400, "blob"},
+		"malformed channel": {"/v1/channels/77/files/" + id.String() + "?from=2&to=4", send(2, 4), 400, "channel"},
+		"no end":            {base + "?from=2", send(2, 4), 400, "to"},
+		"negative":          {base + "?from=-2&to=4", send(2, 4), 400, "from"},
+		"beyond":            {base + "?from=2&to=5", send(2, 4), 400, "body"},
+		"too large":         {base + "?from=2&to=4", make([]byte, piece.MaxBytes+1), 413, ""},
+		"out of turn":       {base + "?from=3&to=4", send(3, 4), 409, ""},
+		"other bytes":       {base + "?from=2&to=4", changed, 400, "body"},
+		"cut":               {base + "?from=2&to=4", changed[:200], 400, "body"},
 	} {
 		p := s.problem("PUT", r.path, ann.Token, bytes.NewReader(r.body))
 		if p.Status != r.status || p.Field != r.field {
 			t.Errorf("%s: status %d, field %q, %s", name, p.Status, p.Field, p.Detail)
 		}
 	}
-	s.must("PUT", base+id+query, ann.Token, bytes.NewReader(data), nil)
-	s.must("PUT", base+id+query, ann.Token, bytes.NewReader(data), nil) // the answer was missed
-	other := append([]byte{data[0] ^ 1}, data[1:]...)
-	leaves[0] = other[:blob.ChunkSize]
-	changed := "?size=" + itoa(int64(len(other))) + "&root=" + envelope.Hash(tlog.Root(leaves)).String()
-	if p := s.problem("PUT", base+id+changed, ann.Token, bytes.NewReader(other)); p.Status != 409 || p.Code != "file.exists" {
-		t.Errorf("other bytes under the same id: %+v", p)
+	if s.must("POST", files, ann.Token, announced, &held); held.Have != 2 {
+		t.Errorf("refused pieces left %d chunks of 2", held.Have)
 	}
-	if p := s.problem("GET", base+id, ann.Token, nil); p.Status != 404 {
+	s.must("PUT", base+"?from=2&to=4", ann.Token, bytes.NewReader(send(2, 4)), &held)
+	s.must("PUT", base+"?from=2&to=4", ann.Token, bytes.NewReader(send(2, 4)), &held) // the answer was missed
+	if s.must("POST", files, ann.Token, announced, &held); held.Have != 4 {
+		t.Errorf("%d chunks of 4", held.Have)
+	}
+	other := announced
+	other.Root[0] ^= 1
+	if p := s.problem("POST", files, ann.Token, other); p.Status != 409 || p.Code != "file.exists" {
+		t.Errorf("another file under the same id: %+v", p)
+	}
+	other = wire.NewFile{ID: envelope.BlobID{2}, Size: maxFile + 1, Root: f.Root}
+	if p := s.problem("POST", files, ann.Token, other); p.Status != 413 {
+		t.Errorf("a file that is too large: %+v", p)
+	}
+	if p := s.problem("GET", base+"?from=0&to=1", ann.Token, nil); p.Status != 404 {
 		t.Errorf("a staged file that no message binds: %+v", p)
 	}
+}
+
+// sealedFile is one as far as a tree is concerned.
+func sealedFile(t *testing.T, size int) (piece.File, *piece.Draft) {
+	t.Helper()
+	d, err := piece.OpenDraft(filepath.Join(t.TempDir(), "sealed"), 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	data := make([]byte, size)
+	_, _ = rand.Read(data)
+	for chunk := range slices.Chunk(data, piece.Chunk) {
+		if _, err := d.Write(chunk); err != nil {
+			t.Fatal(err)
+		}
+	}
+	root, err := d.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := piece.NewFile(uint64(size), root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f, d
 }
 
 // TestBadInput: whatever is sent, the answer is a problem that names the field,

@@ -198,6 +198,7 @@ func TestAttackCrawlUnderDenyAll(t *testing.T) {
 		"/v1/teams":                        wire.NewTeam{Name: "other"}, "/v1/teams/{team}/members": wire.TeamMember{Username: "admins.ann"},
 		"/v1/channels":                   wire.NewChannel{Team: team.ID, Name: "x", Genesis: ann.ChannelGenesis(envelope.CaptureOff)},
 		"/v1/channels/{channel}/entries": c.Seal(ann, "hello"), "/v1/channels/{channel}/files/{blob}": "abc", "/v1/channels/{channel}/notices": alarm(t, c, ann),
+		"/v1/channels/{channel}/files":    wire.NewFile{ID: envelope.BlobID{1}, Size: 100},
 		"/v1/accounts/{username}/disable": wire.Disable{Reason: "left"}, "/v1/departures": wire.Countersigned{Entry: c.Departure(ann, s.Removal)},
 		"/v1/log/cosignatures": wire.Cosignature{Size: 1, Line: "line"},
 		"/v1/matters":          wire.Matter{ID: "m", Title: "M"}, "/v1/retention/plans/{plan}/confirm": wire.Statement{Statement: []byte{1}},
@@ -215,8 +216,8 @@ func TestAttackCrawlUnderDenyAll(t *testing.T) {
 			body = wire.Order{Order: []byte{1}, Approval: []byte{1}}
 		}
 		url := fill.Replace(path)
-		if strings.HasSuffix(path, "{blob}") && method == "PUT" {
-			url += "?size=3&root=" + id
+		if strings.HasSuffix(path, "{blob}") {
+			url += "?from=0&to=1"
 		}
 		if status, _ := denied.call(method, url, "", body); status != http.StatusUnauthorized {
 			t.Errorf("%s: status %d without a session", route, status)

@@ -8,41 +8,36 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"chancery/crypto/envelope"
-	"chancery/crypto/tlog"
+	"chancery/crypto/piece"
 )
 
-// ChunkSize is a whole sealed chunk in bytes: nonce 12, ciphertext 65,536, tag
-// 16. Only the last of a file is shorter.
-const ChunkSize = 12 + 64<<10 + 16
-
 var (
-	// ErrMismatch reports bytes that are not those that were announced.
-	ErrMismatch = errors.New("bytes do not match the announced size and root")
 	// ErrExists reports an id that other bytes are stored under.
 	ErrExists = errors.New("other bytes are stored under this id")
 	// ErrAbsent reports an id that nothing is stored under.
 	ErrAbsent = errors.New("no such file")
 )
 
-// Disk keeps files in a directory, at ab/cd/<id in hex>.
-type Disk struct{ dir string }
+// Disk keeps files in a directory, at ab/cd/<id in hex>, and those that are
+// growing in one of their own.
+type Disk struct {
+	dir   string
+	locks [64]sync.Mutex // of growing files, by id
+}
 
 // staging is where files grow before they are whole.
 const staging = "incoming"
 
-// Open prepares dir, made with mode 0700 when missing, and removes what a crash
-// left half written. One process at a time may use a directory.
+// Open prepares dir, made with mode 0700 when missing. One process at a time may
+// use a directory.
 func Open(dir string) (*Disk, error) {
-	incoming := filepath.Join(dir, staging)
-	if err := os.RemoveAll(incoming); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, staging), 0o700); err != nil {
 		return nil, fmt.Errorf("opening files: %w", err)
 	}
-	if err := os.MkdirAll(incoming, 0o700); err != nil {
-		return nil, fmt.Errorf("opening files: %w", err)
-	}
-	return &Disk{dir}, nil
+	return &Disk{dir: dir}, nil
 }
 
 func (d *Disk) path(id envelope.BlobID) string {
@@ -50,88 +45,95 @@ func (d *Disk) path(id envelope.BlobID) string {
 	return filepath.Join(d.dir, name[:2], name[2:4], name)
 }
 
-// Put stores size bytes of r whose chunks hash to root (RFC 6962), durably, or
-// nothing. Storing the same bytes again does nothing. It returns ErrMismatch or
-// ErrExists, wrapped.
-func (d *Disk) Put(ctx context.Context, id envelope.BlobID, size uint64, root envelope.Hash, r io.Reader) error {
-	if err := d.put(ctx, id, size, root, r); err != nil {
-		return fmt.Errorf("storing file %s: %w", id, err)
-	}
-	return nil
+func (d *Disk) growing(id envelope.BlobID) string {
+	return filepath.Join(d.dir, staging, id.String())
 }
 
-func (d *Disk) put(ctx context.Context, id envelope.BlobID, size uint64, root envelope.Hash, r io.Reader) error {
-	f, err := os.CreateTemp(filepath.Join(d.dir, staging), id.String()+"-")
+func (d *Disk) lock(id envelope.BlobID) *sync.Mutex {
+	m := &d.locks[int(id[0])%len(d.locks)]
+	m.Lock()
+	return m
+}
+
+// Have is how many chunks of a file are there; all of them once it is stored.
+func (d *Disk) Have(_ context.Context, id envelope.BlobID, f piece.File) (have uint64, err error) {
+	defer d.lock(id).Unlock()
+	err = d.draft(id, f, func(p *piece.Draft) error { have = p.Have(); return nil })
+	if errors.Is(err, errStored) {
+		return f.Chunks(), nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("looking at file %s: %w", id, err)
+	}
+	return have, nil
+}
+
+// Take adds chunks to a file, durably, or nothing: those of the piece s, read
+// from r. The last one stores the file. A piece that is there already is not
+// read. It returns how many chunks are there, and piece.ErrTurn,
+// piece.ErrPiece, piece.ErrSize or ErrExists, wrapped.
+func (d *Disk) Take(_ context.Context, id envelope.BlobID, f piece.File, s piece.Span, r io.Reader) (have uint64, err error) {
+	defer d.lock(id).Unlock()
+	err = d.draft(id, f, func(p *piece.Draft) error {
+		defer func() { have = p.Have() }()
+		if s.To <= p.Have() {
+			return nil
+		}
+		if s.From != p.Have() {
+			return fmt.Errorf("%w: the one from chunk %d on", piece.ErrTurn, p.Have())
+		}
+		return p.Take(f, r, s.To)
+	})
+	if errors.Is(err, errStored) {
+		return f.Chunks(), nil
+	}
+	if err != nil {
+		return have, fmt.Errorf("storing file %s: %w", id, err)
+	}
+	return have, nil
+}
+
+var errStored = errors.New("file is stored")
+
+// draft opens a growing file for work and stores it when it is whole, or tells
+// that it is stored already. The caller holds the lock.
+func (d *Disk) draft(id envelope.BlobID, f piece.File, work func(*piece.Draft) error) error {
+	if info, err := os.Stat(d.path(id)); err == nil {
+		if uint64(info.Size()) != f.Size {
+			return ErrExists
+		}
+		return errStored
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	// Each piece is durable before the next is taken: a crash cuts the last only.
+	p, err := piece.OpenDraft(d.growing(id), f.Size, piece.LastPiece)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // after a rename there is nothing to remove
-	err = fill(ctx, f, size, root, r)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
+	defer p.Close() // what was taken is on disk: nothing is left to fail
+	if err := work(p); err != nil || p.Have() < f.Chunks() {
 		return err
 	}
-	return d.publish(f.Name(), id, size, root)
+	return d.publish(id)
 }
 
-// fill copies r to w and checks it on the way. It takes one byte more than was
-// announced, to find that there is more.
-func fill(ctx context.Context, w io.Writer, size uint64, root envelope.Hash, r io.Reader) error {
-	if size == 0 || size > 1<<62 {
-		return fmt.Errorf("size %d: %w", size, ErrMismatch)
-	}
-	n, got, err := hashChunks(ctx, w, io.LimitReader(r, int64(size)+1))
-	if err != nil {
-		return err
-	}
-	if n != size || got != root {
-		return fmt.Errorf("%d bytes with root %s: %w", n, got, ErrMismatch)
-	}
-	return nil
-}
-
-// hashChunks reads r to its end, a chunk at a time, and writes it to w.
-func hashChunks(ctx context.Context, w io.Writer, r io.Reader) (size uint64, root envelope.Hash, err error) {
-	var tree tlog.RootBuilder
-	chunk := make([]byte, ChunkSize)
-	for {
-		if err := ctx.Err(); err != nil {
-			return 0, root, err
-		}
-		n, err := io.ReadFull(r, chunk)
-		if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
-			return 0, root, err
-		}
-		if n > 0 {
-			tree.Append(tlog.LeafHash(chunk[:n]))
-			size += uint64(n)
-			if _, err := w.Write(chunk[:n]); err != nil {
-				return 0, root, err
-			}
-		}
-		if err != nil {
-			return size, envelope.Hash(tree.Root()), nil
-		}
-	}
-}
-
-// publish gives a whole file its name. It links, since renaming would replace a
-// file that came first.
-func (d *Disk) publish(from string, id envelope.BlobID, size uint64, root envelope.Hash) error {
-	to := d.path(id)
+// publish gives a whole file its name: the tree first, since the name of the
+// file says that both are there. Both stay where they grew until then, so that
+// after a crash it can be done again.
+func (d *Disk) publish(id envelope.BlobID) error {
+	from, to := d.growing(id), d.path(id)
 	if err := d.mkdirs(filepath.Dir(to)); err != nil {
 		return err
 	}
-	err := os.Link(from, to)
-	if errors.Is(err, fs.ErrExist) {
-		return d.same(to, size, root)
-	}
-	if err != nil {
+	err := os.Link(from+piece.TreeSuffix, to+piece.TreeSuffix)
+	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncDir(filepath.Dir(to))
+	if err := os.Link(from, to); err != nil {
+		return err
+	}
+	return errors.Join(syncDir(filepath.Dir(to)), piece.Remove(from))
 }
 
 // mkdirs makes the two levels above a file, each durable in its parent.
@@ -148,45 +150,57 @@ func (d *Disk) mkdirs(dir string) error {
 	return nil
 }
 
-// same checks that the file at path is the announced one.
-func (d *Disk) same(path string, size uint64, root envelope.Hash) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	n, got, err := hashChunks(context.Background(), io.Discard, f)
-	if err != nil {
-		return err
-	}
-	if n != size || got != root {
-		return ErrExists
-	}
-	return nil
-}
-
 // Open opens a stored file; the caller closes it. It returns ErrAbsent, wrapped,
 // when there is none.
 func (d *Disk) Open(_ context.Context, id envelope.BlobID) (io.ReadCloser, error) {
-	f, err := os.Open(d.path(id))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("opening file %s: %w", id, ErrAbsent)
-	}
+	f, err := open(d.path(id))
 	if err != nil {
 		return nil, fmt.Errorf("opening file %s: %w", id, err)
 	}
 	return f, nil
 }
 
-// Remove removes a file durably. Removing what is not there does nothing, so
-// that a disposal that was cut short can be run again.
-func (d *Disk) Remove(_ context.Context, id envelope.BlobID) error {
-	path := d.path(id)
-	err := os.Remove(path)
+func open(path string) (*os.File, error) {
+	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, ErrAbsent
 	}
-	if err := errors.Join(err, syncDir(filepath.Dir(path))); err != nil {
+	return f, err
+}
+
+// Send writes a piece of a stored file to w. It returns ErrAbsent or
+// piece.ErrSize, wrapped, before it writes.
+func (d *Disk) Send(_ context.Context, id envelope.BlobID, f piece.File, s piece.Span, w io.Writer) error {
+	if err := d.send(id, f, s, w); err != nil {
+		return fmt.Errorf("sending file %s: %w", id, err)
+	}
+	return nil
+}
+
+func (d *Disk) send(id envelope.BlobID, f piece.File, s piece.Span, w io.Writer) error {
+	data, err := open(d.path(id))
+	if err != nil {
+		return err
+	}
+	defer data.Close()
+	tree, err := open(d.path(id) + piece.TreeSuffix)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	return f.Send(w, data, piece.Hashes{ReaderAt: tree}, s)
+}
+
+// Remove removes a file durably, stored or growing. Removing what is not there
+// does nothing, so that what was cut short can be run again.
+func (d *Disk) Remove(_ context.Context, id envelope.BlobID) error {
+	defer d.lock(id).Unlock()
+	path := d.path(id)
+	err := errors.Join(piece.Remove(d.growing(id)), piece.Remove(path))
+	if _, gone := os.Stat(filepath.Dir(path)); gone == nil {
+		err = errors.Join(err, syncDir(filepath.Dir(path)))
+	}
+	if err != nil {
 		return fmt.Errorf("removing file %s: %w", id, err)
 	}
 	return nil

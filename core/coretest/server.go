@@ -5,8 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -14,6 +12,7 @@ import (
 	"time"
 
 	"chancery/core"
+	"chancery/core/blob"
 	"chancery/core/postgres/postgrestest"
 	"chancery/core/store"
 	"chancery/core/vault"
@@ -33,6 +32,7 @@ type Server struct {
 	DB      *store.DB
 	URL     string
 	Vault   *vault.Vault
+	Files   *blob.Disk
 	Receipt *sign.Key
 	Removal *sign.Key
 	Engine  *policy.Engine
@@ -52,6 +52,8 @@ func Start(t testing.TB, engines ...*policy.Engine) *Server {
 	s.Vault, err = vault.Open(vault.Config{Copies: []string{t.TempDir(), t.TempDir()}, Keys: []string{t.TempDir()}, New: true})
 	s.Must(err)
 	t.Cleanup(func() { s.Must(s.Vault.Close()) })
+	s.Files, err = blob.Open(t.TempDir())
+	s.Must(err)
 	s.Receipt, s.Removal, s.Root = s.NewKey(), s.NewKey(), s.NewKey()
 	s.Engine = engine(t, engines)
 	number, digest := s.Engine.Current()
@@ -104,7 +106,7 @@ func engine(t testing.TB, given []*policy.Engine) *policy.Engine {
 
 func (s *Server) config(e *policy.Engine) core.Config {
 	return core.Config{
-		Store: s.DB, Gate: core.NewGate(e, s.DB.Record, time.Now), Vault: Salts{s.Vault}, Blobs: &blobs{}, Publisher: s.Heard,
+		Store: s.DB, Gate: core.NewGate(e, s.DB.Record, time.Now), Vault: Salts{s.Vault}, Blobs: s.Files, Publisher: s.Heard,
 		Receipts: s.Receipt, Removals: s.Removal, Connectors: []identity.PasswordConnector{directory{}},
 		Names:   func(host string) bool { return host == Host },
 		Roles:   map[string]string{"admins": policy.RoleAdmin, "compliance": policy.RoleOfficer, "legal": policy.RoleLegal},
@@ -196,30 +198,4 @@ func (l *Listener) Count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.Entries)
-}
-
-// blobs keeps files in memory.
-type blobs struct {
-	mu   sync.Mutex
-	data map[envelope.BlobID][]byte
-}
-
-func (b *blobs) Put(_ context.Context, id envelope.BlobID, size uint64, _ envelope.Hash, r io.Reader) error {
-	data, err := io.ReadAll(r)
-	if err != nil || uint64(len(data)) != size {
-		return fmt.Errorf("%d bytes of %d: %w", len(data), size, io.ErrUnexpectedEOF)
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.data == nil {
-		b.data = map[envelope.BlobID][]byte{}
-	}
-	b.data[id] = data
-	return nil
-}
-
-func (b *blobs) Open(_ context.Context, id envelope.BlobID) (io.ReadCloser, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return io.NopCloser(bytes.NewReader(b.data[id])), nil
 }

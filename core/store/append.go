@@ -191,7 +191,12 @@ func changeMember(ctx context.Context, tx pgx.Tx, d *core.Draft) (err error) {
 }
 
 // Conditional, so that of two messages that bring one file, one is stored.
-const bindBlob = `UPDATE blobs SET seq = $3 WHERE id = $1 AND channel_id = $2 AND seq IS NULL`
+const bindBlob = `
+WITH u AS (
+    DELETE FROM uploads WHERE id = $1 AND channel_id = $2 AND stored_at IS NOT NULL AND dropped_at IS NULL
+    RETURNING id, channel_id, account_id, size, root, stored_at
+)
+INSERT INTO blobs (id, channel_id, account_id, size, root, seq, created_at) SELECT id, channel_id, account_id, size, root, $3, stored_at FROM u`
 
 func bindBlobs(ctx context.Context, tx pgx.Tx, d *core.Draft) error {
 	for _, a := range d.Message.Attachments {

@@ -75,6 +75,18 @@ type Entries struct {
 	Head     envelope.Hash `json:"head"`
 }
 
+// NewFile is POST /v1/channels/{channel}/files: what its sender will sign.
+type NewFile struct {
+	ID   envelope.BlobID `json:"id"`
+	Size uint64          `json:"size" minimum:"28" maximum:"10742005760" doc:"sealed bytes"`
+	Root envelope.Hash   `json:"root" doc:"RFC 6962 root over the sealed chunks"`
+}
+
+// Held tells how much of a file the server has.
+type Held struct {
+	Have uint64 `json:"have" doc:"chunks, from the first on"`
+}
+
 // EpochWrap is GET /v1/channels/{channel}/epochs/{n}: the caller's own wrap and
 // the hashes of all wraps, from which wraps_root follows.
 type EpochWrap struct {

@@ -8,26 +8,21 @@ import (
 	"io"
 
 	"chancery/crypto/envelope"
+	"chancery/crypto/piece"
 	"chancery/crypto/tlog"
 )
 
 // Sizes of files, in bytes.
 const (
-	ChunkSize = 64 << 10 // of plain bytes; only the last chunk is shorter
-	MaxFile   = 10 << 30 // of plain bytes
+	ChunkSize = piece.Plain    // of plain bytes; only the last chunk is shorter
+	MaxFile   = piece.MaxPlain // of plain bytes
 
-	sealedChunk = ChunkSize + Overhead
+	sealedChunk = piece.Chunk
 )
 
-// SealedSize is the sealed size of a file of plain bytes. An empty file is one
-// empty chunk.
-func SealedSize(plain uint64) uint64 {
-	chunks := max(1, (plain+ChunkSize-1)/ChunkSize)
-	return plain + chunks*Overhead
-}
-
-// SealFile seals src to dst in bounded memory. It returns the sealed size and
-// the RFC 6962 root over the sealed chunks, which a message header signs.
+// SealFile seals src to dst in bounded memory, with one Write for each chunk. It
+// returns the sealed size and the RFC 6962 root over the sealed chunks, which a
+// message header signs.
 func SealFile(dst io.Writer, src io.Reader, id envelope.BlobID, key DataKey) (uint64, envelope.Hash, error) {
 	f := chunkSealer{id: id, aead: newAEAD(key), dst: dst, buf: make([]byte, 0, sealedChunk)}
 	r := bufio.NewReaderSize(src, ChunkSize)
@@ -86,38 +81,24 @@ func chunkContext(id envelope.BlobID, index uint64, last bool) []byte {
 // an error the caller must discard what dst took, whose chunks are genuine but
 // may be a part, or of another version. ErrFile means src is to blame.
 func OpenFile(dst io.Writer, src io.Reader, id envelope.BlobID, key DataKey, size uint64, root envelope.Hash) error {
-	chunks, tail, err := layout(size)
+	whole, err := piece.NewFile(size, root)
 	if err != nil {
-		return fmt.Errorf("opening file: %w", err)
+		return fmt.Errorf("opening file: %w: %w", ErrFile, err)
 	}
-	f := chunkOpener{id: id, aead: newAEAD(key), src: src, buf: make([]byte, sealedChunk), plain: make([]byte, 0, ChunkSize)}
-	for i := range chunks {
-		n := uint64(sealedChunk)
-		if i == chunks-1 {
-			n = tail
-		}
-		plain, err := f.next(f.buf[:n], i, i == chunks-1)
-		if err != nil {
-			return fmt.Errorf("opening file: chunk %d: %w", i, err)
-		}
-		if _, err := dst.Write(plain); err != nil {
-			return fmt.Errorf("opening file: %w", err)
-		}
+	f := newChunkOpener(src, id, key)
+	if err := f.copy(dst, whole, piece.Span{To: whole.Chunks()}); err != nil {
+		return fmt.Errorf("opening file: %w", err)
 	}
 	return f.finish(root)
 }
 
-// layout gives the number of chunks in a sealed file and the size of the last.
-func layout(size uint64) (chunks, tail uint64, err error) {
-	chunks = (size + sealedChunk - 1) / sealedChunk
-	if chunks == 0 || size > SealedSize(MaxFile) {
-		return 0, 0, fmt.Errorf("%w: %d bytes can't be a sealed file", ErrFile, size)
+// OpenChunks opens the chunks of one span, read from src, to dst. It does not
+// check them against the root: that has been done, piece by piece.
+func OpenChunks(dst io.Writer, src io.Reader, id envelope.BlobID, key DataKey, f piece.File, s piece.Span) error {
+	if err := newChunkOpener(src, id, key).copy(dst, f, s); err != nil {
+		return fmt.Errorf("opening part of a file: %w", err)
 	}
-	tail = size - (chunks-1)*sealedChunk
-	if tail < Overhead || tail == Overhead && chunks > 1 {
-		return 0, 0, fmt.Errorf("%w: %d bytes can't be a sealed file", ErrFile, size)
-	}
-	return chunks, tail, nil
+	return nil
 }
 
 type chunkOpener struct {
@@ -127,6 +108,24 @@ type chunkOpener struct {
 	root  tlog.RootBuilder
 	buf   []byte
 	plain []byte
+}
+
+func newChunkOpener(src io.Reader, id envelope.BlobID, key DataKey) *chunkOpener {
+	return &chunkOpener{id: id, aead: newAEAD(key), src: src, buf: make([]byte, sealedChunk), plain: make([]byte, 0, ChunkSize)}
+}
+
+func (f *chunkOpener) copy(dst io.Writer, whole piece.File, s piece.Span) error {
+	for i := s.From; i < s.To; i++ {
+		n := whole.Length(piece.Span{From: i, To: i + 1})
+		plain, err := f.next(f.buf[:n], i, i == whole.Chunks()-1)
+		if err != nil {
+			return fmt.Errorf("chunk %d: %w", i, err)
+		}
+		if _, err := dst.Write(plain); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f *chunkOpener) next(sealed []byte, index uint64, last bool) ([]byte, error) {

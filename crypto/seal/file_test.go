@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"chancery/crypto/envelope"
+	"chancery/crypto/piece"
 )
 
 type sealedFile struct {
@@ -47,8 +48,8 @@ func TestFileRoundTrip(t *testing.T) {
 		plain := make([]byte, n)
 		rand.NewChaCha8(fill("plain")).Read(plain)
 		f := sealFile(t, plain)
-		if f.size != uint64(len(f.bytes)) || f.size != SealedSize(uint64(n)) {
-			t.Fatalf("%d bytes: sealed size is %d, wrote %d, foretold %d", n, f.size, len(f.bytes), SealedSize(uint64(n)))
+		if f.size != uint64(len(f.bytes)) || f.size != piece.SealedSize(uint64(n)) {
+			t.Fatalf("%d bytes: sealed size is %d, wrote %d, foretold %d", n, f.size, len(f.bytes), piece.SealedSize(uint64(n)))
 		}
 		got, err := f.open()
 		if err != nil || !bytes.Equal(got, plain) {
@@ -79,7 +80,7 @@ func TestAttack32FileChanged(t *testing.T) {
 		"other key":    func(g *sealedFile) { g.key[0]++ },
 		"other root":   func(g *sealedFile) { g.root[0]++ },
 		"size 0":       func(g *sealedFile) { g.size = 0 },
-		"size too big": func(g *sealedFile) { g.size = SealedSize(MaxFile) + 1 },
+		"size too big": func(g *sealedFile) { g.size = piece.SealedSize(MaxFile) + 1 },
 		"empty tail":   func(g *sealedFile) { g.size = sealedChunk + Overhead },
 		"size by one":  func(g *sealedFile) { g.size-- },
 	}
@@ -142,7 +143,7 @@ func TestFileFromSlowReader(t *testing.T) {
 	plain := make([]byte, ChunkSize)
 	var dst bytes.Buffer
 	size, root, err := SealFile(&dst, iotest.HalfReader(bytes.NewReader(plain)), envelope.BlobID{}, DataKey{})
-	if err != nil || size != SealedSize(ChunkSize) {
+	if err != nil || size != piece.SealedSize(ChunkSize) {
 		t.Fatalf("sealed size is %d: %v", size, err)
 	}
 	if err := OpenFile(io.Discard, iotest.HalfReader(&dst), envelope.BlobID{}, DataKey{}, size, root); err != nil {

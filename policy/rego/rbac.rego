@@ -135,7 +135,7 @@ allow contains "rbac.signer_signs" if {
 }
 
 allow contains "rbac.job_runs" if {
-	input.action in {"job.run", "export.run", "retention.run"}
+	input.action in {"job.run", "export.run", "retention.run", "file.discard"}
 	input.subject.kind == "job"
 }
 

@@ -37,6 +37,7 @@ test_services if {
 	rbac.allow == {"rbac.signer_signs"} with input as service("export.sign", "signer")
 	rbac.allow == set() with input as service("export.sign", "recorder")
 	rbac.allow == {"rbac.job_runs"} with input as service("job.run", "job")
+	rbac.allow == {"rbac.job_runs"} with input as service("file.discard", "job")
 	rbac.allow == {"rbac.own_account"} with input as service("session.login", "recorder")
 	rbac.allow == {"rbac.account_reads_directory"} with input as service("org.read", "signer")
 }

@@ -40,6 +40,7 @@ const files: Readonly<Record<string, Readers>> = {
   "statements.json": encoding.statements,
   "tiles.json": log.tiles,
   "trees.json": log.trees,
+  "ranges.json": log.ranges,
   "worlds.json": chain.worlds,
   "wraps-fips.json": message.fipsWraps,
   "wraps.json": message.wraps,

@@ -2,7 +2,6 @@ package adversary
 
 import (
 	"bytes"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -11,7 +10,7 @@ import (
 
 	"chancery/cmd/internal/client/session"
 	"chancery/crypto/envelope"
-	"chancery/crypto/seal"
+	"chancery/crypto/piece"
 )
 
 // A sealed file is cut, extended, reordered, or is another one.
@@ -46,7 +45,13 @@ func TestAttack32ForeignFile(t *testing.T) {
 			d.must(err)
 			return
 		}
-		d.says("bob downloading", err, seal.ErrFile)
+		d.says("bob downloading", err, piece.ErrPiece)
+		var part bytes.Buffer
+		_, err = c.ReadRange(d.t.Context(), first, 0, 0, 200<<10, &part)
+		d.says("bob reading a part", err, piece.ErrPiece)
+		if part.Len() > 0 {
+			d.t.Error("bob has a part of a file")
+		}
 		if _, err := os.Stat(to); err == nil {
 			d.t.Error("bob has a file")
 		}
@@ -65,10 +70,9 @@ func (d *desk) attach(p *person, name string, size int) (position uint64, sealed
 	d.must(err)
 	sent, err := c.Post(d.t.Context(), session.Draft{Kind: envelope.Post, Text: name, Files: []session.Upload{*u}})
 	d.must(err)
-	r, err := p.API.File(d.t.Context(), d.id, u.Attachment.ID)
+	f, err := piece.NewFile(u.Attachment.Size, u.Attachment.Root)
 	d.must(err)
-	defer r.Close()
-	sealed, err = io.ReadAll(r)
+	sealed, err = p.API.Piece(d.t.Context(), d.id, u.Attachment.ID, f, f.Next(0)) // all of it: no hashes before
 	d.must(err)
 	return sent.Position, sealed
 }

@@ -73,7 +73,7 @@ func (p *person) tryOpen(ring *keyring.Ring, pin envelope.OrgID) error {
 	p.s.Must(err)
 	p.s.t.Cleanup(func() { api.Close(); ring.Close() })
 	opened, err := session.Open(p.s.t.Context(), session.Config{
-		API: api, Ring: ring, Org: pin, AckWait: 20 * time.Millisecond, Now: p.now, Note: p.note,
+		API: api, Ring: ring, Spool: filepath.Join(p.home, "uploads"), Org: pin, AckWait: 20 * time.Millisecond, Now: p.now, Note: p.note,
 	})
 	if err != nil {
 		return errors.Join(err, ring.Close())

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"sync"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"chancery/compliance/recorder"
 	"chancery/core/wire"
 	"chancery/crypto/envelope"
+	"chancery/crypto/piece"
 	"chancery/crypto/seal"
 )
 
@@ -190,6 +190,6 @@ func (r reading) Tell(ctx context.Context, id envelope.ChannelID, statement []by
 	return r.api.Tell(ctx, id, wire.NewNotice{Statement: statement})
 }
 
-func (r reading) File(ctx context.Context, id envelope.ChannelID, blob envelope.BlobID) (io.ReadCloser, error) {
-	return r.api.File(ctx, id, blob)
+func (r reading) Piece(ctx context.Context, id envelope.ChannelID, blob envelope.BlobID, f piece.File, s piece.Span) ([]byte, error) {
+	return r.api.Piece(ctx, id, blob, f, s)
 }

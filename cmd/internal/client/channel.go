@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -91,32 +90,6 @@ func (t *Transport) Entries(ctx context.Context, id envelope.ChannelID, p Page) 
 // EpochWrap is the caller's own wrap of an epoch's seed.
 func (t *Transport) EpochWrap(ctx context.Context, id envelope.ChannelID, n uint64) (*wire.EpochWrap, error) {
 	return get[wire.EpochWrap](ctx, t, channelPath(id, "/epochs/"+strconv.FormatUint(n, 10)), nil)
-}
-
-// PutFile uploads sealed bytes: a.Size of them, with the root a.Root. They stay
-// staged until a message binds them.
-func (t *Transport) PutFile(ctx context.Context, id envelope.ChannelID, a envelope.Attachment, sealed io.ReaderAt) error {
-	q := url.Values{"size": {strconv.FormatUint(a.Size, 10)}, "root": {a.Root.String()}}
-	header := http.Header{"Content-Type": {"application/octet-stream"}}
-	resp, err := repeat(ctx, true, func() (*http.Response, error) {
-		body := io.NewSectionReader(sealed, 0, int64(a.Size))
-		return t.do(ctx, http.MethodPut, channelPath(id, "/files/"+a.ID.String()), q, header.Clone(), body)
-	})
-	if err != nil {
-		return err
-	}
-	return resp.Body.Close()
-}
-
-// File downloads sealed bytes. The caller closes the reader and verifies all.
-func (t *Transport) File(ctx context.Context, id envelope.ChannelID, blob envelope.BlobID) (io.ReadCloser, error) {
-	resp, err := repeat(ctx, true, func() (*http.Response, error) {
-		return t.do(ctx, http.MethodGet, channelPath(id, "/files/"+blob.String()), nil, http.Header{}, nil)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return resp.Body, nil
 }
 
 func channelPath(id envelope.ChannelID, rest string) string {

@@ -39,6 +39,29 @@ export function checkConsistency(older: Head, newer: Head, proof: readonly Bytes
   demand(shown, "bad_proof", "proving consistency: roots");
 }
 
+/** A run of leaves, from and to - 1, in a tree of that head. */
+export interface Run extends Head {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Refuses (bad_proof) unless the hashes are those of the run's leaves. The proof has the rest, left to right. */
+export function checkRange(run: Run, leaves: readonly Bytes[], proof: readonly Bytes[]): void {
+  const whole = 0 <= run.from && run.from < run.to && run.to <= run.size && leaves.length === run.to - run.from;
+  demand(whole, "bad_proof", "proving a range: sizes");
+  const rest = [...proof].reverse();
+  const root = rebuild(0, run.size);
+  demand(rest.length === 0 && equal(root, run.root), "bad_proof", "proving a range: root");
+
+  function rebuild(lo: number, hi: number): Bytes {
+    if (hi <= run.from || run.to <= lo) return last(rest);
+    if (hi - lo === 1) return leaves[lo - run.from]!;
+    const half = lo + split(hi - lo);
+    const left = rebuild(lo, half);
+    return nodeHash(left, rebuild(half, hi));
+  }
+}
+
 /** Roots of the older tree and of the first `size` leaves, from the proof's hashes. `whole`: the older one is known. */
 function climb(older: Head, size: number, whole: boolean, proof: Bytes[]): [Bytes, Bytes] {
   return walk(older.size, size, whole);
@@ -60,6 +83,6 @@ const twice = (b: Bytes): [Bytes, Bytes] => [b, b];
 
 function last(proof: Bytes[]): Bytes {
   const hash = proof.pop();
-  if (!hash) throw new Refusal("bad_proof", "proving consistency: a hash is missing");
+  if (!hash) throw new Refusal("bad_proof", "a hash of the proof is missing");
   return hash;
 }

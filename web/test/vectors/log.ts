@@ -2,18 +2,26 @@ import { equal } from "node:assert/strict";
 import { bigEndian, hex, type Bytes } from "../../src/encoding/bytes.js";
 import { openCheckpoint, openCosignature } from "../../src/log/checkpoint.js";
 import { Tiles } from "../../src/log/tile.js";
-import { checkConsistency, leafHash, rootOf } from "../../src/log/tree.js";
+import { checkConsistency, checkRange, leafHash, rootOf } from "../../src/log/tree.js";
 import { KeyTree } from "../../src/vault/keytree.js";
 import type { Case, Readers } from "./case.js";
 
+const leavesTo = (n: number): Bytes[] => Array.from({ length: n }, (_, i) => bigEndian(BigInt(i), 2));
+
 export const trees: Readers = {
   root: (c) => {
-    const leaves = Array.from({ length: c.number("size") }, (_, i) => bigEndian(BigInt(i), 2));
-    equal(hex(rootOf(leaves)), c.text("root"));
+    equal(hex(rootOf(leavesTo(c.number("size")))), c.text("root"));
   },
   consistency: (c) => {
     const older = { size: c.number("old_size"), root: c.bytes("old_root") };
     checkConsistency(older, { size: c.number("size"), root: c.bytes("root") }, c.byteList("proof"));
+  },
+};
+
+export const ranges: Readers = {
+  range: (c) => {
+    const run = { from: c.number("from"), to: c.number("to"), size: c.number("size"), root: c.bytes("root") };
+    checkRange(run, leavesTo(run.to).slice(run.from).map(leafHash), c.byteList("proof"));
   },
 };
 

@@ -1,99 +1,147 @@
 package session
 
 import (
+	"bytes"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"os"
 	"path/filepath"
 
-	"chancery/crypto/envelope"
+	"chancery/crypto/piece"
 	"chancery/crypto/seal"
 )
 
 // ErrNotCaptured: in a recorded channel a file opens after its coverage.
 var ErrNotCaptured = errors.New("file is not captured yet")
 
-// Upload seals a file into a temporary one, because its size and root must be
-// known first, and sends that.
-func (c *Channel) Upload(ctx context.Context, path string) (*Upload, error) {
-	src, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("attaching: %w", err)
-	}
-	defer src.Close()
-	info, err := src.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("attaching: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("attaching %s: not a regular file", path)
-	}
-	tmp, err := os.CreateTemp("", "chancery-sealed-*")
-	if err != nil {
-		return nil, fmt.Errorf("attaching: %w", err)
-	}
-	defer os.Remove(tmp.Name())
-	defer tmp.Close()
-	u := &Upload{}
-	rand.Read(u.Attachment.ID[:])
-	key := seal.NewDataKey()
-	plain := &counter{r: src}
-	if u.Attachment.Size, u.Attachment.Root, err = seal.SealFile(tmp, plain, u.Attachment.ID, key); err != nil {
-		return nil, fmt.Errorf("attaching %s: %w", path, err)
-	}
-	u.File = envelope.File{Name: filepath.Base(path), Type: mediaType(path), Size: plain.n, Key: key[:]}
-	if err := c.s.API.PutFile(ctx, c.id, u.Attachment, tmp); err != nil {
-		return nil, fmt.Errorf("uploading %s: %w", path, err)
-	}
-	return u, nil
-}
-
-func mediaType(path string) string {
-	if t := mime.TypeByExtension(filepath.Ext(path)); t != "" {
-		return t
-	}
-	return "application/octet-stream"
-}
-
-// counter counts what was read: a file may grow while it is sealed.
-type counter struct {
-	r io.Reader
-	n uint64
-}
-
-func (c *counter) Read(b []byte) (int, error) {
-	n, err := c.r.Read(b)
-	c.n += uint64(n)
-	return n, err
-}
-
 // Download writes attachment i of the message at a position to path, which it
-// replaces only once every byte was verified.
+// replaces only once every byte was verified. What a broken download left beside
+// the path is verified and goes on.
 func (c *Channel) Download(ctx context.Context, position uint64, i int, path func(name string) string) (*File, error) {
 	f, err := c.file(ctx, position, i)
 	if err != nil {
 		return nil, err
 	}
-	src, err := c.s.API.File(ctx, c.id, f.sealed.ID)
-	if err != nil {
+	target := path(filepath.Base(f.Name))
+	if err := c.download(ctx, f, target); err != nil {
 		return nil, fmt.Errorf("downloading %s: %w", f.Name, err)
 	}
-	defer src.Close()
-	target := path(filepath.Base(f.Name))
+	return f, nil
+}
+
+func (c *Channel) download(ctx context.Context, f *File, target string) error {
+	part := filepath.Join(filepath.Dir(target), ".chancery-"+f.ID+".part")
+	err := c.fetch(ctx, f, part, target)
+	if errors.Is(err, piece.ErrPast) || errors.Is(err, seal.ErrFile) {
+		return errors.Join(err, piece.Remove(part)) // nothing of it is worth keeping
+	}
+	if err != nil {
+		return err
+	}
+	return piece.Remove(part)
+}
+
+// fetch brings the sealed part to its end, then opens it to target.
+func (c *Channel) fetch(ctx context.Context, f *File, part, target string) error {
+	sealed, err := piece.NewFile(f.sealed.Size, f.sealed.Root)
+	if err != nil {
+		return err
+	}
+	d, err := piece.OpenDraft(part, sealed.Size, piece.All)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	for d.Have() < sealed.Chunks() {
+		s := sealed.Next(d.Have())
+		b, err := c.s.API.Piece(patient(ctx), c.id, f.sealed.ID, sealed, s)
+		if err != nil {
+			return err
+		}
+		if err := d.Take(sealed, bytes.NewReader(b), s.To); err != nil {
+			return err
+		}
+	}
+	return f.writeTo(target, d.Reader(sealed))
+}
+
+// writeTo opens a whole sealed file and gives it its name.
+func (f *File) writeTo(target string, sealed io.Reader) error {
 	tmp, err := os.CreateTemp(filepath.Dir(target), ".chancery-*")
 	if err != nil {
-		return nil, fmt.Errorf("downloading: %w", err)
+		return err
 	}
 	defer os.Remove(tmp.Name())
-	err = seal.OpenFile(tmp, src, f.sealed.ID, f.key, f.sealed.Size, f.sealed.Root)
+	err = seal.OpenFile(tmp, sealed, f.sealed.ID, f.key, f.sealed.Size, f.sealed.Root)
 	if err = errors.Join(err, tmp.Close()); err != nil {
-		return nil, fmt.Errorf("downloading %s: %w", f.Name, err)
+		return err
 	}
-	return f, os.Rename(tmp.Name(), target)
+	return os.Rename(tmp.Name(), target)
+}
+
+// ReadRange writes length plain bytes of attachment i from an offset on, fewer
+// at its end. Each piece is verified against the sender's signature before it is
+// opened; no more is fetched than the chunks that hold the range.
+func (c *Channel) ReadRange(ctx context.Context, position uint64, i int, offset, length uint64, w io.Writer) (*File, error) {
+	f, err := c.file(ctx, position, i)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.readRange(ctx, f, offset, length, w); err != nil {
+		return nil, fmt.Errorf("reading %s from byte %d: %w", f.Name, offset, err)
+	}
+	return f, nil
+}
+
+func (c *Channel) readRange(ctx context.Context, f *File, offset, length uint64, w io.Writer) error {
+	sealed, err := piece.NewFile(f.sealed.Size, f.sealed.Root)
+	if err != nil {
+		return err
+	}
+	if offset >= sealed.Plain() || length == 0 {
+		return nil
+	}
+	end := offset + min(length, sealed.Plain()-offset)
+	out := &window{w: w, skip: offset % piece.Plain, left: end - offset}
+	for at := offset / piece.Plain; at*piece.Plain < end; {
+		s := sealed.Next(at)
+		s.To = min(s.To, (end+piece.Plain-1)/piece.Plain)
+		if err := c.readPiece(ctx, f, sealed, s, out); err != nil {
+			return err
+		}
+		at = s.To
+	}
+	return nil
+}
+
+func (c *Channel) readPiece(ctx context.Context, f *File, sealed piece.File, s piece.Span, out io.Writer) error {
+	b, err := c.s.API.Piece(patient(ctx), c.id, f.sealed.ID, sealed, s)
+	if err != nil {
+		return err
+	}
+	chunks := bytes.NewBuffer(make([]byte, 0, len(b)))
+	if _, err := sealed.Receive(chunks, bytes.NewReader(b), s); err != nil {
+		return err
+	}
+	return seal.OpenChunks(out, chunks, f.sealed.ID, f.key, sealed, s)
+}
+
+// window passes on the part that was asked for.
+type window struct {
+	w          io.Writer
+	skip, left uint64
+}
+
+func (o *window) Write(b []byte) (int, error) {
+	skip := min(o.skip, uint64(len(b)))
+	take := min(o.left, uint64(len(b))-skip)
+	o.skip, o.left = o.skip-skip, o.left-take
+	if _, err := o.w.Write(b[skip : skip+take]); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }
 
 // file finds an attachment that may be opened now.
@@ -118,29 +166,3 @@ func (c *Channel) file(ctx context.Context, position uint64, i int) (*File, erro
 
 // ErrNoMessage: there is no such message, or not for this reader.
 var ErrNoMessage = errors.New("no such message")
-
-// Target finds the message at a position that this person may edit, or delete.
-func (c *Channel) Target(ctx context.Context, position uint64, kind envelope.MessageKind) (envelope.Ref, error) {
-	if position == 0 {
-		return envelope.Ref{}, fmt.Errorf("%w: %d", ErrNoMessage, position)
-	}
-	all, err := c.Read(ctx, position-1)
-	if err != nil {
-		return envelope.Ref{}, err
-	}
-	if len(all) == 0 || all[0].Position != position || all[0].Kind != "post" {
-		return envelope.Ref{}, fmt.Errorf("%w: %d", ErrNoMessage, position)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	me, _ := c.chain.Member(c.s.Me.Chain)
-	clears := kind == envelope.Delete && (me.Rank == envelope.RankOwner || me.Rank == envelope.RankModerator)
-	if all[0].User != c.s.Me.Chain && !clears {
-		return envelope.Ref{}, fmt.Errorf("%w: message %d", ErrNotAuthor, position)
-	}
-	return envelope.Ref{Position: position, Hash: all[0].Entry}, nil
-}
-
-// ErrNotAuthor: only its author may edit a message; owners and moderators may
-// delete it too.
-var ErrNotAuthor = errors.New("you are not its author")

@@ -18,6 +18,7 @@ import (
 	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
 	"chancery/crypto/keyring"
+	"chancery/crypto/piece"
 	"chancery/crypto/seal"
 	"chancery/crypto/suitetest"
 )
@@ -44,6 +45,10 @@ type honest struct {
 	lose     func() bool                             // true: place it, and give no answer
 	signWith *seal.SigningKey                        // another key than the listed one
 	wrapOf   func(n uint64, w *wire.EpochWrap)       // bends a wrap
+	pieceOf  func(s piece.Span, b []byte) []byte     // bends a piece
+	cut      func(s piece.Span) bool                 // true: takes a piece, and breaks the line
+	files    map[envelope.BlobID]*stored
+	pieces   int // sent to readers
 }
 
 type account struct {
@@ -78,7 +83,7 @@ func newHonest(t testing.TB) *honest {
 	t.Helper()
 	h := &honest{
 		t: t, now: time.Now(), root: key(t), receipt: key(t), users: map[envelope.UserID]*account{},
-		channels: map[envelope.ChannelID]*room{},
+		channels: map[envelope.ChannelID]*room{}, files: map[envelope.BlobID]*stored{},
 	}
 	id, err := seal.GenerateIdentity(suitetest.Suite(), rand.Reader)
 	if err != nil {
@@ -154,6 +159,9 @@ func (h *honest) serve() {
 	on("GET /v1/channels/{channel}/epochs/{n}", h.wrap)
 	on("POST /v1/channels/{channel}/notices", h.tell)
 	on("GET /v1/channels/{channel}/notices", h.hear)
+	on("POST /v1/channels/{channel}/files", h.announce)
+	on("PUT /v1/channels/{channel}/files/{blob}", h.putPiece)
+	mux.HandleFunc("GET /v1/channels/{channel}/files/{blob}", h.getPiece)
 	h.http = httptest.NewServer(mux)
 	h.t.Cleanup(h.http.Close)
 }
@@ -446,7 +454,7 @@ func (h *honest) open(p *person, ring *keyring.Ring, token string) {
 		h.t.Fatal(err)
 	}
 	p.Session, err = Open(context.Background(), Config{
-		API: api, Ring: ring, AckWait: 50 * time.Millisecond,
+		API: api, Ring: ring, Spool: p.dir + "/uploads", AckWait: 50 * time.Millisecond,
 		Now:  func() time.Time { h.mu.Lock(); defer h.mu.Unlock(); return h.now },
 		Note: func(text string) { p.notes = append(p.notes, text) },
 	})

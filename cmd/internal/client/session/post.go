@@ -31,6 +31,7 @@ type Draft struct {
 type Upload struct {
 	Attachment envelope.Attachment
 	File       envelope.File
+	item       string // under which the keyring remembers it until a message binds it
 }
 
 // Sent tells where a message stands now.
@@ -64,6 +65,9 @@ func (c *Channel) Post(ctx context.Context, d Draft) (*Sent, error) {
 		sent, err := c.deliver(ctx)
 		r, ok := errors.AsType[*Refused](err)
 		c.strict = ok && chain.Reason(r.Code) == chain.RotationDue
+		if err == nil {
+			return sent, c.s.bound(d.Files)
+		}
 		if !ok || round == rounds || !mendable[chain.Reason(r.Code)] {
 			return sent, err
 		}

@@ -24,6 +24,7 @@ var ErrNotEnrolled = errors.New("this device is not enrolled")
 type Config struct {
 	API     *client.Transport
 	Ring    *keyring.Ring
+	Spool   string            // directory of sealed copies of files that are being uploaded
 	Org     envelope.OrgID    // the pinned organisation; zero takes the remembered one, or the server's on first use
 	Now     func() time.Time  // the device's clock
 	AckWait time.Duration     // how long a writer waits for recorders; 0 is 30 seconds
@@ -44,7 +45,8 @@ type Session struct {
 	mu       sync.Mutex
 	looked   time.Time // for news
 	channels map[envelope.ChannelID]*Channel
-	more     chan wire.Subscribe // channels opened while the live socket runs
+	uploads  map[envelope.BlobID]bool // that went into messages
+	more     chan wire.Subscribe      // channels opened while the live socket runs
 }
 
 // Open verifies the organisation, unlocks the device and, if it is enrolled,
@@ -56,7 +58,7 @@ func Open(ctx context.Context, c Config) (*Session, error) {
 	if c.Cover == 0 || c.Cover > CoverWithin {
 		c.Cover = CoverWithin
 	}
-	s := &Session{Config: c, channels: map[envelope.ChannelID]*Channel{}, more: make(chan wire.Subscribe, 64)}
+	s := &Session{Config: c, channels: map[envelope.ChannelID]*Channel{}, uploads: map[envelope.BlobID]bool{}, more: make(chan wire.Subscribe, 64)}
 	dir, firstUse, err := OpenDirectory(ctx, c.API, c.Ring, c.Org)
 	if err != nil {
 		return nil, err
