@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // yesterday is what a backup of the database holds of the story.
@@ -97,8 +98,8 @@ func logged(x *process, pattern string) (found string, err error) {
 	return found, err
 }
 
-// declare has the root sign what was lost, and the signer's keeper adopt the
-// newest note that the server still has.
+// declare has the signer's keeper adopt the newest note that the server still has,
+// and the root sign what was lost of the log and of each channel.
 func (s *story) declare(ctx context.Context) error {
 	if err := s.adopt(ctx); err != nil {
 		return err
@@ -129,8 +130,20 @@ func (s *story) adopt(ctx context.Context) error {
 		return err
 	}
 	s.note("signer: %s", trim(a.out))
-	return s.startSigner(ctx)
+	if err := s.startSigner(ctx); err != nil {
+		return err
+	}
+	states := adopted.FindStringSubmatch(string(a.out))
+	if states == nil {
+		return fmt.Errorf("the signer did not say what it adopted: %s", trim(a.out))
+	}
+	args = []string{"org", "restore", "--was", states[1], "--is", states[2], "--reason", "the disk was lost; restored from the backup of last night"}
+	_, err = s.root.do(append(args, s.rootFlags()...)...)
+	return err
 }
+
+// adopted is what the signer says of the log.
+var adopted = regexp.MustCompile(`was (\d+:[0-9a-f]{64}), is (\d+:[0-9a-f]{64})`)
 
 // declareLost asks every device and the recorder what they remember of a
 // channel, and has the root declare all of it lost that is not there.
@@ -221,10 +234,34 @@ func (s *story) restored(ctx context.Context) error {
 	if err := s.disposed(ctx); err != nil {
 		return err
 	}
-	return eventually(func() error {
+	err = eventually(func() error {
 		if after, err := s.root.do("org", "checkpoint"); err != nil || after == before {
 			return fmt.Errorf("the log's checkpoint does not move: %w", err)
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return s.vouched()
+}
+
+// vouched shows who besides the server vouches for the log.
+func (s *story) vouched() error {
+	var shown struct {
+		Vouched struct {
+			By   string    `json:"by"`
+			At   time.Time `json:"at"`
+			Size int64     `json:"size"`
+		} `json:"vouched"`
+	}
+	if err := s.people["fay"].ask(&shown, "channel", "show", desk); err != nil {
+		return err
+	}
+	v := shown.Vouched
+	if v.By == "" {
+		return errors.New("no recorder vouches for the log")
+	}
+	s.note("the %s vouches for a log of %d records at %s", v.By, v.Size, v.At.Format(time.TimeOnly))
+	return nil
 }

@@ -70,7 +70,7 @@ func (s *state) adoptAs(in adoption) (said string, err error) {
 		return "", err
 	}
 	before, err := s.adopt(origin, last)
-	return fmt.Sprintf("%s: was %d %s, is %d %s", origin, before.Size, before.Root, last.Size, last.Root), err
+	return fmt.Sprintf("%s: was %d:%s, is %d:%s", origin, before.Size, before.Root, last.Size, last.Root), err
 }
 
 func (in *adoption) digest() (signer.Digest, error) {

@@ -177,6 +177,12 @@ func printState(w io.Writer, s *session.State) {
 	for _, x := range s.Words {
 		fmt.Fprintf(w, "%-9s %s, by %s: %s\n", x.Label, x.Time.Format(time.RFC3339), x.Signer(), printable(x.Text))
 	}
+	switch v := s.Vouched; {
+	case v == nil:
+		fmt.Fprintln(w, "log       nobody but the server vouches for it: a second one, shown to others, would not be noticed")
+	case v.By != "":
+		fmt.Fprintf(w, "log       %d records, vouched for by %s at %s\n", v.Size, printable(v.By), v.At.Format(time.RFC3339))
+	}
 	if s.Attention != "" {
 		fmt.Fprintln(w, "Needs attention:", s.Attention)
 	}

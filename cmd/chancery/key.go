@@ -39,6 +39,7 @@ var brings = map[envelope.Role]struct{ signing, identity bool }{
 	envelope.RoleSigner:    {true, false},
 	envelope.RoleReceipt:   {true, false},
 	envelope.RoleRemoval:   {true, false},
+	envelope.RoleWitness:   {true, false},
 }
 
 func keyCmd(a *app) *cobra.Command {
@@ -55,7 +56,7 @@ func keyNewCmd(a *app) *cobra.Command {
 			return a.newKey(envelope.Suite(suite), envelope.Role(role), name, a.path(out))
 		}),
 	}
-	cmd.Flags().StringVar(&role, "role", "", "recorder, auditor, custodian, signer, receipt or removal")
+	cmd.Flags().StringVar(&role, "role", "", "recorder, auditor, custodian, signer, receipt, removal or witness")
 	cmd.Flags().StringVar(&name, "name", "", "the name that people will read")
 	cmd.Flags().StringVar(&out, "out", "", "directory to make")
 	cmd.Flags().StringVar(&suite, "suite", string(envelope.SuiteAge), "suite of the organisation: age or fips")
@@ -156,5 +157,5 @@ func keyShowCmd(a *app) *cobra.Command {
 
 // roles that a party may be listed in, for help and completion.
 var roles = slices.Sorted(slices.Values([]string{
-	"recorder", "auditor", "custodian", "signer", "receipt", "removal", "compliance", "legal",
+	"recorder", "auditor", "custodian", "signer", "receipt", "removal", "witness", "compliance", "legal",
 }))

@@ -52,6 +52,8 @@ var exits = []struct {
 	{session.ErrQueued, client.ExitUnavailable, "run the command again later: the message goes first, unchanged"},
 	{session.ErrNoAcknowledgement, client.ExitUnavailable, "chancery channel show CHANNEL"},
 	{session.ErrUncovered, client.ExitUnavailable, "chancery channel show CHANNEL"},
+	{session.ErrStale, client.ExitUnavailable, "chancery channel show CHANNEL"},
+	{session.ErrForked, client.ExitVerify, "nothing more is sent or shown here: give both states to who holds the organisation's root; after a restore: chancery org restore"},
 	{session.ErrNotCaptured, client.ExitUnavailable, "try again in a moment"},
 	{session.ErrNotEnrolled, client.ExitDenied, "chancery device enroll"},
 	{session.ErrAccount, client.ExitDenied, "chancery agent stop"},

@@ -36,6 +36,13 @@ type Channel struct {
 	strict bool                         // only the newest epoch will do: an older one was refused
 	doubt  bool                         // something was refused since the channel was last read to its end: read before sending
 
+	fresh    uint64 // position up to which this was read while the log was vouched for
+	veil     bool   // something was withheld because it was not
+	sought   int64  // the log's size when a receipt was last looked for in it
+	forked   error  // the log has another entry than the one that was confirmed
+	unlogged error  // a receipt that the log lacks: an alarm, which stops nothing
+	worry    string // the last thing that was wrong with the log
+
 	words     words     // heard beside the channel
 	lastHeard time.Time // when they were asked for
 	told      uint64    // device number that the recorders were told of
@@ -97,6 +104,7 @@ func (c *Channel) catchUp(ctx context.Context) error {
 	switch {
 	case err == nil:
 		c.doubt = false
+		c.vouch(ctx, false)
 	case !client.NotNow(err) && ctx.Err() == nil:
 		c.doubt = true
 	}

@@ -195,5 +195,9 @@ func (c *Channel) veiled(m *Message) string {
 	if at, late := c.limit(); late && !m.Captured && m.Received.UnixMicro() > at {
 		return "no recorder has covered it in time"
 	}
+	if m.Position > c.fresh && c.stale() != nil {
+		c.veil = true
+		return "nobody has vouched for the log since it came"
+	}
 	return ""
 }

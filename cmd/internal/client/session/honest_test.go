@@ -20,6 +20,7 @@ import (
 	"chancery/crypto/keyring"
 	"chancery/crypto/piece"
 	"chancery/crypto/seal"
+	"chancery/crypto/sign"
 	"chancery/crypto/suitetest"
 )
 
@@ -40,6 +41,10 @@ type honest struct {
 	users    map[envelope.UserID]*account
 	channels map[envelope.ChannelID]*room
 	asking   asking
+
+	signer *sign.Key                    // of the log; nil while there is none
+	log    *testLog                     // what is logged and published
+	other  map[envelope.UserID]*testLog // shown to some instead
 
 	deny     func(e *envelope.Entry) *client.Problem // asked before an entry is placed
 	lose     func() bool                             // true: place it, and give no answer
@@ -162,6 +167,8 @@ func (h *honest) serve() {
 	on("POST /v1/channels/{channel}/files", h.announce)
 	on("PUT /v1/channels/{channel}/files/{blob}", h.putPiece)
 	mux.HandleFunc("GET /v1/channels/{channel}/files/{blob}", h.getPiece)
+	on("GET /v1/log/witnessed", h.witnessed)
+	on("GET /v1/channels/{channel}/entries/{position}/logged", h.logged)
 	h.http = httptest.NewServer(mux)
 	h.t.Cleanup(h.http.Close)
 }

@@ -73,6 +73,11 @@ func DelistParty(o *chain.Org, role envelope.Role, party envelope.KeyID, now tim
 	return extendOrg(o, envelope.OrgDelist, &envelope.DelistBody{Role: role, Party: party}, now, roots)
 }
 
+// RestoreLog makes the link that says what the log has lost, and applies it to o.
+func RestoreLog(o *chain.Org, b envelope.LogRestoreBody, now time.Time, roots ...*seal.SigningKey) (*envelope.Entry, error) {
+	return extendOrg(o, envelope.OrgRestore, &b, now, roots)
+}
+
 func extendOrg(o *chain.Org, kind envelope.LinkType, body any, now time.Time, roots []*seal.SigningKey) (*envelope.Entry, error) {
 	e := next(o.ID(), envelope.Hash(o.ID()), o, kind, body, envelope.UserID{}, now, roots...)
 	if err := o.Apply(e); err != nil {

@@ -151,6 +151,7 @@ type State struct {
 	Captured  uint64             `json:"captured"`
 	Recorders []Recorder         `json:"recorders,omitempty"`
 	Members   []Member           `json:"members"`
+	Vouched   *Vouched           `json:"vouched,omitempty"` // nil: nobody but the server vouches for the log
 	Attention string             `json:"attention,omitempty"`
 	Words     []Word             `json:"words,omitempty"` // alarms, disputes and rulings of others and this device
 }
@@ -189,8 +190,14 @@ func (c *Channel) State(ctx context.Context) (*State, error) {
 		}
 		s.Words = c.words.all
 	}
-	if err := c.trusted(); err != nil {
-		s.Attention = err.Error()
+	if v, demanded := c.vouched(); demanded {
+		s.Vouched = &v
+	}
+	for _, check := range []func() error{c.trusted, c.stale, c.doubts} {
+		if err := check(); err != nil {
+			s.Attention = err.Error()
+			break
+		}
 	}
 	return s, nil
 }

@@ -3,6 +3,7 @@ package session
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"chancery/crypto/envelope"
 	"chancery/crypto/keyring"
@@ -23,6 +24,8 @@ type outbox struct {
 	// Refused are the messages since Placed that the server refused for good.
 	// Once a later one is placed, its number keeps them out.
 	Refused []envelope.Hash
+	// Owed are receipts that the log has to show, at most two.
+	Owed []promise
 }
 
 // placed is a message of this device that has a verified receipt.
@@ -90,6 +93,7 @@ func (o *outbox) forgive(b *envelope.RestoreBody) {
 	if lost(o.Placed.Position) {
 		o.Placed = placed{} // the chain says which is the last
 	}
+	o.Owed = slices.DeleteFunc(o.Owed, func(p promise) bool { return lost(p.Position) })
 }
 
 func (o *outbox) confirm(at envelope.Ref) {

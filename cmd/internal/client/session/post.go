@@ -117,6 +117,9 @@ func (c *Channel) ready(ctx context.Context, read bool) error {
 			return err
 		}
 	}
+	if err := c.awaitVouched(ctx); err != nil {
+		return err
+	}
 	if err := c.announce(ctx); err != nil {
 		return err
 	}
@@ -264,6 +267,7 @@ func (c *Channel) settle(ctx context.Context, r *envelope.Receipt, e *envelope.E
 	}
 	sent := &Sent{Position: r.Position, Entry: r.Entry, Received: time.UnixMicro(r.Received).UTC()}
 	c.outbox.receive(r)
+	c.outbox.owe(r, c.s.Now())
 	if read {
 		return sent, nil
 	}

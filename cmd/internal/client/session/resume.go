@@ -24,6 +24,7 @@ type snapshot struct {
 	Leaves   []leaf                           `json:"leaves"`
 	From     uint64                           `json:"from"`
 	Told     uint64                           `json:"told,omitempty"`
+	Fresh    uint64                           `json:"fresh,omitempty"`
 	Heads    []envelope.Hash                  `json:"heads,omitempty"` // the newest, the last of them Head
 	Links    envelope.Hash                    `json:"links"`           // Channel.links at Position
 }
@@ -44,7 +45,7 @@ func (c *Channel) snapshot() error {
 	snap := snapshot{
 		Position: c.chain.Position, Head: c.chain.Top, Received: c.chain.Received, Messages: c.chain.Messages,
 		Counters: map[envelope.KeyID]chain.Counter{}, Covered: map[envelope.KeyID]uint64{},
-		Leaves: c.cover.leaves, From: c.cover.from, Heads: c.newestHeads(), Told: c.told, Links: c.links,
+		Leaves: c.cover.leaves, From: c.cover.from, Heads: c.newestHeads(), Told: c.told, Links: c.links, Fresh: c.fresh,
 	}
 	for d := range c.seen {
 		snap.Counters[d] = c.chain.Counter(d)
@@ -108,7 +109,7 @@ func (c *Channel) remember(snap *snapshot) error {
 	}
 	c.chain.Know(snap.Counters, snap.Covered)
 	c.chain.Messages = snap.Messages
-	c.told = snap.Told
+	c.told, c.fresh = snap.Told, snap.Fresh
 	c.cover = cover{from: snap.From, leaves: snap.Leaves}
 	for d := range snap.Counters {
 		c.seen[d] = true

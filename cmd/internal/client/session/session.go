@@ -44,6 +44,7 @@ type Session struct {
 
 	mu       sync.Mutex
 	looked   time.Time // for news
+	book     *logbook
 	channels map[envelope.ChannelID]*Channel
 	uploads  map[envelope.BlobID]bool // that went into messages
 	more     chan wire.Subscribe      // channels opened while the live socket runs
@@ -68,6 +69,9 @@ func Open(ctx context.Context, c Config) (*Session, error) {
 			dir.Org().Genesis.Name, dir.Org().ID()))
 	}
 	if err := s.openDevice(); err != nil {
+		return nil, err
+	}
+	if s.book, err = openLogbook(s); err != nil {
 		return nil, err
 	}
 	return s, s.Bind(ctx)

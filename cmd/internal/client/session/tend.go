@@ -68,6 +68,7 @@ func (c *Channel) complain(err error) {
 func (c *Channel) tend(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.vouch(ctx, c.stale() != nil)
 	if !c.recorded() {
 		return nil
 	}
