@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo build test check lint deps fips golden bench bench-smoke proof rules soak faults web fuzz mutants checks
+.PHONY: help run demo build test check lint deps fips golden bench bench-smoke proof rules soak bigfile faults web fuzz mutants checks
 
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
@@ -21,6 +21,9 @@ demo: deps build ## tell the main job as numbered steps by the real binaries (KI
 
 soak: deps build ## kill the server 20 times at random while people talk; nothing lost, nothing doubled
 	@bin/chancery-dev soak --kills 20
+
+bigfile: deps build ## upload, read and download 10 GiB (SIZE bytes) in bounded memory, with kills; takes 30 GiB of disk
+	@bin/chancery-dev bigfile --size $(or $(SIZE),10737418240)
 
 faults: deps build ## take database, directory and disks away while people talk (small disks: as root)
 	@bin/chancery-dev faults

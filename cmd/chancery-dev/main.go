@@ -16,7 +16,7 @@ func main() {
 	root := &cobra.Command{
 		Use: "chancery-dev", Short: "A whole organisation on this machine", SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(demoCmd(), soakCmd(), faultsCmd(), runCmd())
+	root.AddCommand(demoCmd(), soakCmd(), bigfileCmd(), faultsCmd(), runCmd())
 	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "chancery-dev:", err)
 		os.Exit(1)
