@@ -42,10 +42,10 @@ func TestAttack35ShortCodeSteps(t *testing.T) {
 
 	other := bob.NewDevice("phone")
 	wantCode(t, "a link for other keys", s.LinkDevice(ctx, p, phone.ID(), other.Link()), "request.malformed")
-	wantCode(t, "published before it was linked", s.AddDevice(ctx, p, phone.Signed()), "device.not_approved")
+	wantCode(t, "published before it was linked", s.ExtendUser(ctx, p, phone.Signed()), "device.not_approved")
 	wantCode(t, "linked", s.LinkDevice(ctx, p, phone.ID(), phone.Link()), "")
 	wantCode(t, "linked twice", s.LinkDevice(ctx, p, phone.ID(), phone.Link()), over)
-	wantCode(t, "published", s.AddDevice(ctx, p, phone.Signed()), "")
+	wantCode(t, "published", s.ExtendUser(ctx, p, phone.Signed()), "")
 	wantCode(t, "a device of the chain asks", s.AskForDevice(ctx, p, phone.Again().Asking()), "device.exists")
 	wantCode(t, "refused afterwards", s.RefuseDevice(ctx, p, phone.ID(), wire.DeviceRefusal{Why: wire.RefusedCodes}), over)
 }

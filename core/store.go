@@ -52,7 +52,10 @@ type Store interface {
 	AddOrgLink(ctx context.Context, g policy.Grant, e Event, l ChainLink) error
 	UserLinks(ctx context.Context, u envelope.UserID) ([][]byte, error)
 	StartUser(ctx context.Context, g policy.Grant, e Event, account identity.UserID, l ChainLink, d Device) error
-	AddUserDevice(ctx context.Context, g policy.Grant, e Event, l ChainLink, d envelope.DeviceBody, now time.Time) error
+	// ExtendUser tells which sessions ended with their devices.
+	ExtendUser(ctx context.Context, g policy.Grant, e Event, s UserStep) ([]identity.SessionID, error)
+	// RecoveryWrap is the newest user seed, sealed to an account's recovery key.
+	RecoveryWrap(ctx context.Context, account identity.UserID) (key envelope.KeyID, wrap []byte, found bool, err error)
 	Devices(ctx context.Context, account identity.UserID) ([]Device, error)
 	Device(ctx context.Context, key envelope.KeyID) (Device, bool, error)
 

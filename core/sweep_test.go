@@ -137,8 +137,12 @@ var operations = map[string]operation{
 		}
 		return s.StartUser(w.T.Context(), p, w.newbie.Genesis())
 	}},
-	"AddDevice": {records: []string{"key.device_add"}, call: func(w *world, s *core.Service, p identity.Principal) error {
-		return s.AddDevice(w.T.Context(), p, w.second)
+	"ExtendUser": {records: []string{"key.device_add"}, call: func(w *world, s *core.Service, p identity.Principal) error {
+		return s.ExtendUser(w.T.Context(), p, w.second)
+	}},
+	"Recovery": {call: func(w *world, s *core.Service, p identity.Principal) error {
+		_, err := s.Recovery(w.T.Context(), p)
+		return err
 	}},
 	"Devices": {call: func(w *world, s *core.Service, p identity.Principal) error {
 		_, err := s.Devices(w.T.Context(), p)

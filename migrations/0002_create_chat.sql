@@ -82,10 +82,19 @@ CREATE TABLE devices (
     name text NOT NULL,
     public bytea NOT NULL,
     recipient bytea NOT NULL,
-    wrap bytea NOT NULL,
-    created_at timestamptz NOT NULL
+    wrap bytea,
+    created_at timestamptz NOT NULL,
+    revoked_at timestamptz,
+    CONSTRAINT devices_revoked_has_no_seed CHECK ((revoked_at IS NULL) = (wrap IS NOT NULL))
 );
 CREATE INDEX devices_account ON devices (account_id);
+
+-- The newest user seed sealed to each person's recovery key.
+CREATE TABLE recovery_keys (
+    account_id bigint PRIMARY KEY REFERENCES accounts,
+    key bytea NOT NULL CONSTRAINT recovery_keys_key_size CHECK (length(key) = 32),
+    wrap bytea NOT NULL
+);
 
 -- Devices that ask to be taken in. A proposal goes forward only: it ends by being taken in, by a refusal or by its time,
 -- and its commitment, which names it, never comes again. Rows go an hour after they were made; what happened is on record.
@@ -335,18 +344,20 @@ CREATE TABLE generations (
 INSERT INTO generations VALUES ('holds', 0), ('rules', 0), ('log', 0);
 
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO chancery_app, chancery_retention, chancery_export;
-GRANT INSERT ON organisation, accounts, external_identities, lockouts, sessions, nonces, links, devices, proposals, teams, team_members,
+GRANT INSERT ON organisation, accounts, external_identities, lockouts, sessions, nonces, links, devices, recovery_keys, proposals, teams, team_members,
     channels, channel_members, entries, device_numbers, epochs, epoch_wraps, blobs, uploads, records, record_positions, log_hashes,
     checkpoints, cosignatures, policies TO chancery_app;
 GRANT UPDATE (username, display_name, roles, groups, chain, source, fresh_at, disabled_at, disabled_by, last_login) ON accounts TO chancery_app;
 GRANT UPDATE ON lockouts, generations, log_open TO chancery_app;
 GRANT UPDATE (at_s, line) ON cosignatures TO chancery_app;
 GRANT UPDATE (device, active_at, revoked_at, token_hash) ON sessions TO chancery_app;
+GRANT UPDATE (wrap, revoked_at) ON devices TO chancery_app;
+GRANT UPDATE (key, wrap) ON recovery_keys TO chancery_app;
 GRANT UPDATE (state, approver, chain_seq, chain_head, answer, proof, reveal, entry, wrap, why) ON proposals TO chancery_app;
 GRANT UPDATE (archived_at) ON channels TO chancery_app;
 GRANT UPDATE (rank, left_seq) ON channel_members TO chancery_app;
 GRANT UPDATE (touched_at, stored_at, dropped_at) ON uploads TO chancery_app;
-GRANT DELETE ON nonces, lockouts, proposals, uploads TO chancery_app;
+GRANT DELETE ON nonces, lockouts, proposals, uploads, recovery_keys TO chancery_app;
 -- Only retention drops payloads, and it drops nothing but payloads.
 GRANT UPDATE (body, sealed_salt) ON entries TO chancery_retention;
 GRANT UPDATE (disposed_at) ON blobs TO chancery_retention;

@@ -183,9 +183,11 @@ CREATE TABLE public.devices (
     name text NOT NULL,
     public bytea NOT NULL,
     recipient bytea NOT NULL,
-    wrap bytea NOT NULL,
+    wrap bytea,
     created_at timestamp with time zone NOT NULL,
-    CONSTRAINT devices_key_size CHECK ((length(key) = 32))
+    revoked_at timestamp with time zone,
+    CONSTRAINT devices_key_size CHECK ((length(key) = 32)),
+    CONSTRAINT devices_revoked_has_no_seed CHECK (((revoked_at IS NULL) = (wrap IS NOT NULL)))
 );
 
 ALTER TABLE public.devices ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
@@ -485,6 +487,13 @@ ALTER TABLE public.records ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE public.recovery_keys (
+    account_id bigint NOT NULL,
+    key bytea NOT NULL,
+    wrap bytea NOT NULL,
+    CONSTRAINT recovery_keys_key_size CHECK ((length(key) = 32))
+);
+
 CREATE TABLE public.river_job (
     id bigint NOT NULL,
     state public.river_job_state DEFAULT 'available'::public.river_job_state NOT NULL,
@@ -776,6 +785,9 @@ ALTER TABLE ONLY public.record_positions
 ALTER TABLE ONLY public.records
     ADD CONSTRAINT records_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.recovery_keys
+    ADD CONSTRAINT recovery_keys_pkey PRIMARY KEY (account_id);
+
 ALTER TABLE ONLY public.river_job
     ADD CONSTRAINT river_job_pkey PRIMARY KEY (id);
 
@@ -963,6 +975,9 @@ ALTER TABLE ONLY public.proposals
 ALTER TABLE ONLY public.record_positions
     ADD CONSTRAINT record_positions_record_id_fkey FOREIGN KEY (record_id) REFERENCES public.records(id);
 
+ALTER TABLE ONLY public.recovery_keys
+    ADD CONSTRAINT recovery_keys_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+
 ALTER TABLE ONLY public.schedules
     ADD CONSTRAINT schedules_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES public.accounts(id);
 
@@ -1054,6 +1069,10 @@ GRANT SELECT ON TABLE public.device_numbers TO chancery_export;
 GRANT SELECT,INSERT ON TABLE public.devices TO chancery_app;
 GRANT SELECT ON TABLE public.devices TO chancery_retention;
 GRANT SELECT ON TABLE public.devices TO chancery_export;
+
+GRANT UPDATE(wrap) ON TABLE public.devices TO chancery_app;
+
+GRANT UPDATE(revoked_at) ON TABLE public.devices TO chancery_app;
 
 GRANT SELECT,INSERT ON TABLE public.entries TO chancery_app;
 GRANT SELECT ON TABLE public.entries TO chancery_retention;
@@ -1212,6 +1231,14 @@ GRANT SELECT ON TABLE public.record_positions TO chancery_export;
 GRANT SELECT,INSERT ON TABLE public.records TO chancery_app;
 GRANT SELECT,INSERT ON TABLE public.records TO chancery_retention;
 GRANT SELECT ON TABLE public.records TO chancery_export;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.recovery_keys TO chancery_app;
+GRANT SELECT ON TABLE public.recovery_keys TO chancery_retention;
+GRANT SELECT ON TABLE public.recovery_keys TO chancery_export;
+
+GRANT UPDATE(key) ON TABLE public.recovery_keys TO chancery_app;
+
+GRANT UPDATE(wrap) ON TABLE public.recovery_keys TO chancery_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.river_job TO chancery_app;
 GRANT SELECT ON TABLE public.river_job TO chancery_retention;

@@ -44,6 +44,9 @@ const (
 	MemberRemove  Action = "member.remove"
 	MemberRoleSet Action = "member.role_set"
 
+	// The server tells a channel that a member's chain took something away.
+	ChannelSync Action = "channel.sync"
+
 	// What follows for the channels of somebody whose account was disabled.
 	MemberDepart        Action = "member.depart"
 	MemberDepartureList Action = "member.departure_list"

@@ -76,6 +76,8 @@ var specs = map[Action]Spec{
 	MemberRemove:  {Resource: ChannelResource, Mutating: true, Log: LogAlways},
 	MemberRoleSet: {Resource: ChannelResource, Mutating: true, Log: LogAlways},
 
+	ChannelSync: {Resource: ChannelResource, Mutating: true, Log: LogAlways, Uncached: true},
+
 	MemberDepart:        {Resource: ChannelResource, Mutating: true, Log: LogAlways, Uncached: true},
 	MemberDepartureList: {Resource: OrgResource, Log: LogAlways, Uncached: true},
 

@@ -99,6 +99,8 @@ func allowed() []verdict {
 		{q: ask(UserDisable, service(KindJob), ofBob), want: "+user.directory_ends_account"},
 		{q: ask(MemberDepart, service(KindJob), departing), want: "+user.server_ends_membership", owes: owesRotation},
 		{q: ask(MemberDepart, service(KindJob), departing, privacy("direct"), archived), want: "+user.server_ends_membership", owes: owesRotation},
+		{q: ask(ChannelSync, service(KindJob)), want: "+user.server_tells_channel"},
+		{q: ask(ChannelSync, service(KindJob), privacy("direct"), archived), want: "+user.server_tells_channel"},
 		{q: ask(MemberDepart, person(RoleAdmin), departing), want: "+user.admin_countersigns", owes: owesRotation},
 		{q: ask(MemberDepartureList, person(RoleAdmin)), want: "+user.admin_countersigns"},
 
@@ -207,6 +209,7 @@ func refused() []verdict {
 		{q: ask(UserDisable, person(), ofBob), want: "-main.no_rule"},
 		{q: ask(UserEnable, service(KindJob), ofBob), want: "-main.no_rule"},
 		{q: ask(MemberDepart, person(), as("owner"), departing), want: "-main.no_rule"},
+		{q: ask(ChannelSync, person(RoleAdmin), as("owner")), want: "-main.no_rule"},
 		{q: ask(UserDisable, person(RoleAdmin), owned), want: "-user.own_account"},
 		{q: ask(UserDisable, person(RoleAdmin)), want: "-user.own_account"}, // of nobody knows whom
 		{q: ask(MemberDepart, service(KindJob), func(q *Question) { q.Resource.MemberState = "active" }), want: "-user.not_disabled"},

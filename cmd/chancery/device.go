@@ -16,7 +16,8 @@ import (
 )
 
 func deviceCmd(a *app) *cobra.Command {
-	return noun("device", "This device and your others", deviceEnrollCmd(a), deviceListCmd(a), deviceApproveCmd(a), deviceRefuseCmd(a))
+	return noun("device", "This device and your others", deviceEnrollCmd(a), deviceListCmd(a), deviceApproveCmd(a), deviceRefuseCmd(a),
+		deviceRevokeCmd(a), deviceRenewCmd(a))
 }
 
 func deviceEnrollCmd(a *app) *cobra.Command {

@@ -81,9 +81,11 @@ func checkApproval(in View, raw []byte, plan envelope.Hash) (g consent, err erro
 	if !ok {
 		return g, fmt.Errorf("by %s, whose chain is not there", said.User)
 	}
-	device, ok := user.DeviceAt(said.Device, user.Seq())
+	// Who approved may have revoked that device since, as they may have been
+	// de-listed: what counts is that it was theirs when they signed.
+	device, ok := user.DeviceWhen(said.Device, said.Time)
 	if !ok {
-		return g, fmt.Errorf("by a device that %s does not have", said.User)
+		return g, fmt.Errorf("by a device that %s did not have then", said.User)
 	}
 	if _, err := envelope.OpenStatement[envelope.Approval](raw, envelope.LabelApproval, device.Key); err != nil {
 		return g, err

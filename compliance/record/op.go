@@ -41,6 +41,10 @@ const (
 	DeviceSign       Op = "key.device_sign"
 	DeviceRefuse     Op = "key.device_refuse"
 	DeviceAdd        Op = "key.device_add"
+	DeviceRevoke     Op = "key.device_revoke"
+	UserRenew        Op = "key.user_renew"
+	RecoverySet      Op = "key.recovery_set"
+	RecoveryUse      Op = "key.recovery_use"
 	EpochStart       Op = "key.epoch_start"
 	EpochAcknowledge Op = "key.acknowledge"
 	Cover            Op = "key.cover"
@@ -106,7 +110,7 @@ var Ops = []Op{
 	MemberAdd, MemberRemove, MemberRole,
 	ChannelCreate, ChannelSync, ChannelRestore, ChannelArchive, TeamCreate, TeamMember,
 	FileUpload, FileRead, FileDiscard,
-	UserCreate, DevicePropose, DeviceAnswer, DeviceReveal, DeviceSign, DeviceRefuse, DeviceAdd, EpochStart, EpochAcknowledge, Cover, Notice,
+	UserCreate, DevicePropose, DeviceAnswer, DeviceReveal, DeviceSign, DeviceRefuse, DeviceAdd, DeviceRevoke, UserRenew, RecoverySet, RecoveryUse, EpochStart, EpochAcknowledge, Cover, Notice,
 	PolicyDeny, PolicyActivate,
 	SessionCreate, SessionBind, SessionEnd, SessionRefuse,
 	OrgCreate, OrgLink, Cosign, AccountCreate, AccountUpdate, AccountDisable, AccountEnable, ServerStart, ServerStop,

@@ -132,11 +132,9 @@ func (d *directory) verifyApproval(ctx context.Context, raw []byte) (*envelope.A
 	return envelope.OpenStatement[envelope.Approval](raw, envelope.LabelApproval, device.Key)
 }
 
-// device finds a person's live device, asking for a newer chain if need be.
+// device finds a person's live device in the newest chain that the server shows:
+// one that was revoked since approves nothing.
 func (d *directory) device(ctx context.Context, u envelope.UserID, key envelope.KeyID) (*envelope.DeviceBody, error) {
-	if body, ok := d.knownDevice(u, key); ok {
-		return body, nil
-	}
 	if err := d.refresh(ctx, u); err != nil {
 		return nil, err
 	}

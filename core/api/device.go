@@ -48,6 +48,10 @@ func (a *API) devices() {
 		func(ctx context.Context, p identity.Principal, in *deviceInput) error {
 			return a.Core.AskForDevice(ctx, p, in.Body)
 		})
+	answers(a, route{method: "GET", path: "/v1/devices/recovery", action: policy.DeviceList, summary: "The user seed, sealed to the recovery key"},
+		func(ctx context.Context, p identity.Principal, _ *none) (wire.Recovery, error) {
+			return a.Core.Recovery(ctx, p)
+		})
 	a.proposals()
 }
 

@@ -41,7 +41,7 @@ func (a *API) people() {
 		})
 	acts(a, route{method: "POST", path: "/v1/people/me/chain", action: policy.UserChainPublish, summary: "Publish the caller's next link"},
 		func(ctx context.Context, p identity.Principal, in *linkInput) error {
-			return a.Core.AddDevice(ctx, p, in.Body)
+			return a.Core.ExtendUser(ctx, p, in.Body)
 		})
 	a.leaving()
 }

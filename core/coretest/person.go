@@ -149,7 +149,7 @@ func (p *Person) device(name string, org envelope.OrgID) (*seal.SigningKey, enve
 	s.Must(err)
 	identity, err := seal.GenerateIdentity(suitetest.Suite(), rand.Reader)
 	s.Must(err)
-	wrap, err := seal.WrapUserSeed(suitetest.Suite(), p.Seed, seal.UserSeedContext{Org: org, Device: key.ID(), Generation: 1}, identity.Recipient())
+	wrap, err := seal.WrapUserSeed(suitetest.Suite(), p.Seed, seal.UserSeedContext{Org: org, Device: key.ID(), Generation: p.generation()}, identity.Recipient())
 	s.Must(err)
 	return key, envelope.DeviceBody{Name: name, Key: key.Public(), Recipient: identity.Recipient(), Wrap: envelope.SumBytes(wrap)}, wrap
 }
@@ -182,4 +182,13 @@ func nonce() []byte {
 	b := make([]byte, 16)
 	_, _ = rand.Read(b)
 	return b
+}
+
+// generation is the newest of the person's key; the first is made before there is
+// a chain.
+func (p *Person) generation() uint64 {
+	if p.Chain == nil {
+		return 1
+	}
+	return p.Chain.Generation()
 }

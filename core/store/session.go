@@ -140,13 +140,20 @@ func (db *DB) TouchSession(ctx context.Context, id identity.SessionID, now time.
 	return err
 }
 
-const bindSession = `UPDATE sessions SET device = $2 WHERE id = $1 AND revoked_at IS NULL`
+// The device's row is locked until the commit: who revokes it either comes before,
+// or finds this session.
+const bindSession = `
+UPDATE sessions SET device = d.key FROM (SELECT key FROM devices WHERE key = $2 AND revoked_at IS NULL FOR SHARE) d
+WHERE id = $1 AND revoked_at IS NULL`
 
-// BindSession ties a session to a device.
+// BindSession ties a session to a live device.
 func (db *DB) BindSession(ctx context.Context, g policy.Grant, e core.Event, id identity.SessionID, device envelope.KeyID) error {
 	what := on{policy.SessionRefresh, policy.SessionResource, core.SubjectID(identity.UserID(id))}
 	return db.mutate(ctx, g, what, e, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, bindSession, int64(id), device[:])
+		tag, err := tx.Exec(ctx, bindSession, int64(id), device[:])
+		if err == nil && tag.RowsAffected() == 0 {
+			return &core.Error{Op: string(what.action), Kind: core.Conflict, Code: "device.not_approved", Public: "the device was revoked, or the session has ended"}
+		}
 		return err
 	})
 }

@@ -91,8 +91,9 @@ type NewChain struct {
 
 // NewLink is POST /v1/people/me/chain and POST /v1/org/links.
 type NewLink struct {
-	Entry []byte `json:"entry"`
-	Wrap  []byte `json:"wrap,omitempty" doc:"the user seed sealed to the added device"`
+	Entry []byte   `json:"entry"`
+	Wrap  []byte   `json:"wrap,omitempty" doc:"the user seed sealed to the added device"`
+	Wraps [][]byte `json:"wraps,omitempty" doc:"of a link that starts a key generation: its seed, sealed to each device and to the recovery key, by key id"`
 }
 
 // Device is one of a person's chain.
@@ -107,6 +108,13 @@ type Device struct {
 type Devices struct {
 	Devices []Device   `json:"devices"`
 	Waiting []Proposal `json:"waiting"`
+}
+
+// Recovery is GET /v1/devices/recovery: the newest user seed, sealed to the
+// recovery key that stands.
+type Recovery struct {
+	Key  envelope.KeyID `json:"key"`
+	Wrap []byte         `json:"wrap"`
 }
 
 // Wrap is a sealed seed.

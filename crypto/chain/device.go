@@ -55,11 +55,15 @@ func (u *User) signer(l *envelope.Link) (*envelope.DeviceBody, error) {
 	return d, nil
 }
 
+// Had tells whether a device was ever one of this chain.
+func (u *User) Had(id envelope.KeyID) bool {
+	return slices.ContainsFunc(u.devices, func(d device) bool { return envelope.KeyOf(d.body.Key) == id })
+}
+
 // used tells whether a key was ever of a device or for recovery here. One that
 // ended never comes back: whoever took it could wait for that.
 func (u *User) used(id envelope.KeyID) bool {
-	return slices.ContainsFunc(u.devices, func(d device) bool { return envelope.KeyOf(d.body.Key) == id }) ||
-		slices.ContainsFunc(u.recovery, func(r recovery) bool { return envelope.KeyOf(r.body.Key) == id })
+	return u.Had(id) || slices.ContainsFunc(u.recovery, func(r recovery) bool { return envelope.KeyOf(r.body.Key) == id })
 }
 
 // checkNew checks a device that is to be taken in.

@@ -227,6 +227,11 @@ func (o *Org) restore(l *envelope.Link) error {
 	return nil
 }
 
+// Restricts tells whether the links after from, up to to, end a listing.
+func (o *Org) Restricts(from, to uint64) bool {
+	return slices.ContainsFunc(o.listed, func(x listing) bool { return from < x.until && x.until <= to })
+}
+
 // Party finds who is listed in a role now.
 func (o *Org) Party(role envelope.Role, id envelope.KeyID) (*envelope.Party, bool) {
 	return o.PartyAt(role, id, o.Seq())

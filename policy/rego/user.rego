@@ -27,6 +27,12 @@ allow contains "user.server_ends_membership" if {
 	input.subject.kind == "job"
 }
 
+# The link itself is the proof; the server only carries it.
+allow contains "user.server_tells_channel" if {
+	input.action == "channel.sync"
+	input.subject.kind == "job"
+}
+
 # The right to bring a second removal key: the key decides, this opens the door.
 allow contains "user.admin_countersigns" if {
 	input.action in {"member.depart", "member.departure_list"}

@@ -23,6 +23,13 @@ test_who_ends_memberships if {
 	user.deny == set() with input as by("member.depart", "job", [])
 }
 
+test_who_tells_channels if {
+	user.allow == {"user.server_tells_channel"} with input as by("channel.sync", "job", [])
+	user.allow == set() with input as by("channel.sync", "user", ["admin"])
+	user.allow == set() with input as by("channel.sync", "recorder", [])
+	user.deny == set() with input as by("channel.sync", "job", [])
+}
+
 test_only_of_the_disabled if {
 	every path in {"/resource/member_state", "/resource"} {
 		question := json.remove(by("member.depart", "job", []), [path])

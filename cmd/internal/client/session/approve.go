@@ -150,25 +150,18 @@ func (a *approving) codes(ctx context.Context) (first, second approval.Code, err
 // link signs the new device in and seals the user seed to it, on the very head
 // that was answered with.
 func (a *approving) link(ctx context.Context) error {
-	own, err := a.API.DeviceWrap(ctx, a.device.ID())
-	if err != nil {
-		return err
-	}
-	if _, err := a.openUserSeed(a.user, own); err != nil { // a foreign seed is not handed on
-		return err
-	}
-	seed, err := a.userSeed(own)
+	seed, err := a.newestSeed(ctx) // held against the chain: a foreign one is not handed on
 	if err != nil {
 		return err
 	}
 	org, p := a.Dir.Org(), a.proposal
-	wrap, err := seal.WrapUserSeed(org.Suite(), seed, seal.UserSeedContext{Org: org.ID(), Device: envelope.KeyOf(p.Public), Generation: 1}, p.Recipient)
+	wrap, err := seal.WrapUserSeed(org.Suite(), seed, seal.UserSeedContext{Org: org.ID(), Device: envelope.KeyOf(p.Public), Generation: a.user.Generation()}, p.Recipient)
 	if err != nil {
 		return err
 	}
-	e := next(org.ID(), envelope.Hash(a.user.ID()), a.user, envelope.DeviceAdd, &envelope.DeviceBody{
+	e := a.nextOwn(a.user, envelope.DeviceAdd, &envelope.DeviceBody{
 		Name: p.Name, Key: p.Public, Recipient: p.Recipient, Wrap: envelope.SumBytes(wrap),
-	}, a.user.ID(), a.Now(), a.device)
+	})
 	if err := a.API.LinkDevice(ctx, p.ID, wire.NewLink{Entry: envelope.Marshal(e), Wrap: wrap}); err != nil {
 		return fmt.Errorf("signing the new device in: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"chancery/cmd/internal/client"
 	"chancery/core/wire"
 	"chancery/crypto/approval"
+	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
 	"chancery/crypto/keyring"
 	"chancery/crypto/suitetest"
@@ -104,6 +105,9 @@ func (h *honest) extend(r *http.Request) (any, *client.Problem) {
 			p.State = wire.ProposalAdded
 			a.wraps[envelope.KeyOf(p.Public)] = p.Wrap
 		}
+	}
+	for i, wrap := range in.Wraps { // of a new generation
+		a.wraps[chain.Holders(a.chain.Devices(), a.chain.Recovery())[i].ID] = wrap
 	}
 	return struct{}{}, nil
 }

@@ -34,6 +34,7 @@ type Channel struct {
 	tape   *tape                        // of a second walk, for reading
 	listed bool                         // the live socket was told of it
 	strict bool                         // only the newest epoch will do: an older one was refused
+	spread news                         // the channel had all that this device knew then
 	doubt  bool                         // something was refused since the channel was last read to its end: read before sending
 
 	fresh    uint64 // position up to which this was read while the log was vouched for
@@ -277,7 +278,11 @@ func (c *Channel) fetchKey(ctx context.Context, n uint64) (seal.EpochKey, error)
 	if err := checkWrap(e, c.s.Me.Chain, w.Wrap, w.Hashes); err != nil {
 		return seal.EpochKey{}, err
 	}
-	seed, err := seal.UnwrapSeed(c.s.user, w.Wrap, c.epoch(e))
+	id, err := c.s.identityFor(ctx, generation(e, c.s.Me.Chain))
+	if err != nil {
+		return seal.EpochKey{}, err
+	}
+	seed, err := seal.UnwrapSeed(id, w.Wrap, c.epoch(e))
 	if err != nil {
 		return seal.EpochKey{}, err
 	}
@@ -303,6 +308,16 @@ func checkWrap(e *chain.Epoch, user envelope.UserID, wrap []byte, hashes []envel
 		}
 	}
 	return fmt.Errorf("epoch %d is not for you", e.N)
+}
+
+// generation is the user key that an epoch was wrapped to.
+func generation(e *chain.Epoch, user envelope.UserID) uint64 {
+	for _, r := range e.Recipients() {
+		if r.Kind == envelope.RecipientMember && r.ID == envelope.Hash(user) {
+			return r.Generation
+		}
+	}
+	return 0
 }
 
 func (c *Channel) close() error {

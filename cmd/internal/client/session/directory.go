@@ -29,6 +29,14 @@ type Directory struct {
 	users    map[envelope.UserID]*chain.User
 	subjects chain.Subjects // one chain for whom evidence names
 	known    heads
+	news     uint64 // counts chains that have grown
+}
+
+// grown counts how often any chain was found to have grown.
+func (d *Directory) grown() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.news
 }
 
 // heads is what is remembered of other chains between runs.
@@ -104,6 +112,7 @@ func (d *Directory) refreshOrg(ctx context.Context, pin envelope.OrgID) error {
 		return fmt.Errorf("%w: the organisation's chain lacks link %d", ErrRollback, h.Seq)
 	}
 	d.org, d.known.OrgID = org, org.ID()
+	d.news++
 	d.known.Org = head{org.Seq(), org.Head()}
 	return save(d.store, "heads", &d.known)
 }
@@ -163,6 +172,7 @@ func (d *Directory) fetchUser(ctx context.Context, id envelope.UserID) (*chain.U
 		return nil, nil, err
 	}
 	d.users[id] = user
+	d.news++
 	if h.Hash == user.Head() {
 		return user, entries, nil
 	}

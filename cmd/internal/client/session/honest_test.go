@@ -149,6 +149,13 @@ func (h *honest) serve() {
 	on("GET /v1/session", h.me)
 	on("GET /v1/org", func(*http.Request) (any, *client.Problem) { return wire.Chain{Entries: h.orgLinks}, nil })
 	on("PUT /v1/people/me/chain", h.enroll)
+	on("GET /v1/channels", func(*http.Request) (any, *client.Problem) {
+		out := wire.Channels{}
+		for id := range h.channels {
+			out.Channels = append(out.Channels, wire.Channel{ID: id})
+		}
+		return out, nil
+	})
 	on("GET /v1/people/{user}/chain", func(r *http.Request) (any, *client.Problem) {
 		id, _ := envelope.ID[envelope.UserID](r.PathValue("user"))
 		return wire.Chain{Entries: h.users[id].links}, nil

@@ -173,7 +173,7 @@ func (j *joining) check(e *envelope.Entry, wrap []byte) error {
 	if !bytes.Equal(l.Body, envelope.Marshal(&want)) {
 		return fmt.Errorf("%w: it is not for this device's keys", approval.ErrCommitment)
 	}
-	_, err = j.openUserSeed(j.user, wrap)
+	_, _, err = j.openUserSeed(j.user, wrap)
 	return err
 }
 

@@ -316,8 +316,8 @@ func TestAttack50ForeignUserSeed(t *testing.T) {
 	h.mu.Lock()
 	h.users[alice.Me.Chain].wraps[alice.Device()] = foreign(t, h, alice.Device(), alice.identity.Recipient())
 	h.mu.Unlock()
-	alice.user = nil
-	if err := alice.Bind(ctx); !errors.Is(err, seal.ErrContext) || alice.user != nil {
+	alice.own.newest = 0
+	if err := alice.Bind(ctx); !errors.Is(err, seal.ErrWrap) || alice.own.newest != 0 {
 		t.Errorf("binding with a foreign seed: %v", err)
 	}
 }

@@ -134,6 +134,10 @@ func (c *Channel) unveil() { c.publish(nil) }
 
 // present fills in what depends on the moment of looking.
 func (c *Channel) present(m Message) Message {
+	if c.ended(m.User, m.Device) {
+		m.Text, m.Files, m.State, m.Why = "", nil, "withheld", "its device was revoked, and the channel was not told yet"
+		return m
+	}
 	m.Captured = len(c.chain.Genesis.Recorders) > 0 && m.Position <= c.captured()
 	if why := c.veiled(&m); why != "" {
 		m.Text, m.Files, m.State, m.Why = "", nil, stateWithheld, why

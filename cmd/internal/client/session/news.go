@@ -68,16 +68,37 @@ func (s *Session) ownLinks(ctx context.Context) (*chain.User, []*envelope.Link, 
 
 // describe says what a link did, or nothing where it needs no notice.
 func (s *Session) describe(u *chain.User, l *envelope.Link) string {
-	if l.Type != envelope.DeviceAdd {
-		return ""
-	}
-	b, err := envelope.ParseBody[envelope.DeviceBody](l)
-	if err != nil {
+	what := did(u, l)
+	if what == "" {
 		return ""
 	}
 	by := "a device of yours"
 	if d, ok := u.DeviceAt(l.Key, l.Seq); ok {
 		by = fmt.Sprintf("%q", d.Name)
+	} else if l.Type == envelope.Recover {
+		by = "your recovery key, which is used up"
 	}
-	return fmt.Sprintf("a device was added: %q, on %s, by %s", b.Name, time.UnixMicro(l.Time).UTC().Format("2 January 2006 15:04 UTC"), by)
+	return fmt.Sprintf("%s, on %s, by %s", what, time.UnixMicro(l.Time).UTC().Format("2 January 2006 15:04 UTC"), by)
+}
+
+func did(u *chain.User, l *envelope.Link) string {
+	switch l.Type {
+	case envelope.DeviceAdd:
+		if b, err := envelope.ParseBody[envelope.DeviceBody](l); err == nil {
+			return fmt.Sprintf("a device was added: %q", b.Name)
+		}
+	case envelope.DeviceEnd:
+		if b, err := envelope.ParseBody[envelope.DeviceEndBody](l); err == nil {
+			if d, ok := u.DeviceAt(b.Device, l.Seq-1); ok {
+				return fmt.Sprintf("a device was revoked: %q", d.Name)
+			}
+		}
+	case envelope.UserKey:
+		return "your key was renewed"
+	case envelope.Recovery:
+		return "your recovery key was changed"
+	case envelope.Recover:
+		return "your devices were changed"
+	}
+	return ""
 }

@@ -120,7 +120,13 @@ func (c *Channel) ready(ctx context.Context, read bool) error {
 	if err := c.awaitVouched(ctx); err != nil {
 		return err
 	}
+	if err := c.current(); err != nil {
+		return err
+	}
 	if err := c.announce(ctx); err != nil {
+		return err
+	}
+	if err := c.tellNews(ctx); err != nil {
 		return err
 	}
 	return c.rotate(ctx)

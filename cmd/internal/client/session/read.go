@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	"chancery/cmd/internal/client"
 	"chancery/core/wire"
@@ -169,6 +170,11 @@ func (s *Session) Live(ctx context.Context) error {
 			s.Note("live connection lost, trying again: " + told)
 		}
 	}
+	watching, stop := context.WithCancel(ctx)
+	var members sync.WaitGroup
+	members.Go(func() { s.watchMembers(watching) })
+	defer members.Wait()
+	defer stop()
 	return s.API.Follow(ctx, client.Follower{Resume: s.positions, Handle: s.handle, More: s.more, Lost: lost})
 }
 

@@ -186,7 +186,7 @@ func (c *Channel) writable() bool {
 		return false
 	}
 	newest := c.newest()
-	restricts := newest.Body.Cause == envelope.CauseRemove || newest.Body.Cause == envelope.CauseRestore
+	restricts := newest.Body.Cause == envelope.CauseRemove || newest.Body.Cause == envelope.CauseRestore || newest.Body.Cause == envelope.CauseDevice
 	return newest == current || !restricts && !c.strict
 }
 

@@ -10,7 +10,6 @@ import (
 
 	"chancery/cmd/internal/client"
 	"chancery/core/wire"
-	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
 	"chancery/crypto/keyring"
 	"chancery/crypto/seal"
@@ -40,7 +39,7 @@ type Session struct {
 
 	device   *seal.SigningKey
 	identity *seal.Identity // of the device
-	user     *seal.Identity // of the user: opens epochs
+	own      lineage        // of the user: opens epochs
 
 	mu       sync.Mutex
 	looked   time.Time // for news
@@ -121,10 +120,13 @@ func (s *Session) Enrolled(ctx context.Context) error {
 	if u, err = s.Dir.RefreshUser(ctx, s.Me.Chain); err != nil {
 		return err
 	}
-	if _, ok := u.DeviceAt(s.device.ID(), u.Seq()); !ok {
-		return ErrNotEnrolled
+	if _, ok := u.DeviceAt(s.device.ID(), u.Seq()); ok {
+		return nil
 	}
-	return nil
+	if u.Had(s.device.ID()) {
+		return ErrRevoked
+	}
+	return ErrNotEnrolled
 }
 
 // Device names this device.
@@ -191,45 +193,6 @@ func Identity(ring *keyring.Ring, name string) (*seal.Identity, error) {
 		return nil, err
 	}
 	return id, ring.Put(name, id.Seed())
-}
-
-// unlockUser opens the user seed that was wrapped to this device and holds it
-// against the chain, so that a foreign key can't be slipped in.
-func (s *Session) unlockUser(ctx context.Context) error {
-	if s.user != nil {
-		return nil
-	}
-	wrap, err := s.API.DeviceWrap(ctx, s.device.ID())
-	if err != nil {
-		return fmt.Errorf("fetching this device's wrap: %w", err)
-	}
-	u, err := s.Dir.Load(ctx, s.Me.Chain, 0)
-	if err != nil {
-		return err
-	}
-	s.user, err = s.openUserSeed(u, wrap)
-	return err
-}
-
-func (s *Session) openUserSeed(u *chain.User, wrap []byte) (*seal.Identity, error) {
-	seed, err := s.userSeed(wrap)
-	if err != nil {
-		return nil, err
-	}
-	id, err := seal.UserIdentity(s.Dir.Org().Suite(), seed)
-	if err != nil {
-		return nil, err
-	}
-	if _, public := u.RecipientAt(u.Seq()); string(public) != string(id.Recipient()) {
-		return nil, fmt.Errorf("unlocking the user key: %w: not the one in the user's chain", seal.ErrContext)
-	}
-	return id, nil
-}
-
-func (s *Session) userSeed(wrap []byte) (seal.UserSeed, error) {
-	return seal.UnwrapUserSeed(s.identity, wrap, seal.UserSeedContext{
-		Org: s.Dir.Org().ID(), Device: s.device.ID(), Generation: 1,
-	})
 }
 
 // Approve signs consent to one exact object as this person, for a policy action.

@@ -266,7 +266,7 @@ func TestAttackWrapOfAnotherSeed(t *testing.T) {
 	}
 	post(t, c, "one")
 	h.wrapOf = func(n uint64, w *wire.EpochWrap) {
-		other, err := seal.WrapSeed(h.org.Suite(), seal.NewSeed(), seal.Epoch{Org: h.org.ID(), Channel: c.ID(), N: n}, bob.user.Recipient())
+		other, err := seal.WrapSeed(h.org.Suite(), seal.NewSeed(), seal.Epoch{Org: h.org.ID(), Channel: c.ID(), N: n}, bob.own.identities[1].Recipient())
 		if err != nil {
 			t.Error(err)
 		}
