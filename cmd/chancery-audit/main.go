@@ -63,7 +63,7 @@ Exit codes: 0 ok, 1 internal, 2 complete with exceptions, 3 tampered,
 		},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage{err} })
-	root.AddCommand(newVerify(), newOpen(), newConvert(), newDispute(), newKey())
+	root.AddCommand(newVerify(), newOpen(), newConvert(), newDispute(), newWitness(), newKey())
 	return root
 }
 

@@ -55,6 +55,28 @@ func parseState(flag, text string) (envelope.Ref, error) {
 	return ref, nil
 }
 
+func orgMirrorCmd(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "mirror DIR", Short: "Write the log's checkpoint, tiles and the organisation's chain for a witness", Args: cobra.ExactArgs(1),
+		Long: "For \"chancery-audit witness DIR\", which needs no network. Run again it adds what is new.",
+		RunE: a.withAPI(func(ctx context.Context, api *client.Transport, args []string) error {
+			org, err := a.org(ctx, api)
+			if err != nil {
+				return err
+			}
+			dir := a.path(args[0])
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				return &usageError{err}
+			}
+			size, err := session.MirrorLog(ctx, api, org, dir)
+			if err != nil {
+				return err
+			}
+			return a.said(map[string]any{"size": size}, "the log of %d records is in %s", size, args[0])
+		}),
+	}
+}
+
 func orgCosignCmd(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "cosign FILE", Short: "Bring a witness's signature of the log's checkpoint to the server", Args: cobra.ExactArgs(1),

@@ -23,7 +23,7 @@ const itemRoot = "root"
 
 func orgCmd(a *app) *cobra.Command {
 	return noun("org", "The organisation: its root and whom it lists", orgInitCmd(a), orgShowCmd(a), orgListCmd(a), orgDelistCmd(a),
-		orgCheckpointCmd(a), orgRestoreCmd(a), orgCosignCmd(a))
+		orgCheckpointCmd(a), orgRestoreCmd(a), orgMirrorCmd(a), orgCosignCmd(a))
 }
 
 // rootFlags say where the root key is. It must not be on the server's host.

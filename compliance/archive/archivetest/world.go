@@ -115,6 +115,9 @@ func (w *World) check(err error) {
 // Org and User make the world a chain.Directory.
 func (w *World) Org() *chain.Org { return w.org }
 
+// Links are the organisation's chain.
+func (w *World) Links() []envelope.Entry { return w.links }
+
 // User finds a person's chain.
 func (w *World) User(id envelope.UserID) (*chain.User, bool) {
 	p, ok := w.people[id]
