@@ -63,6 +63,7 @@ var exits = []struct {
 	{session.ErrOrg, client.ExitVerify, ""},
 	{session.ErrRollback, client.ExitVerify, "ask who holds the organisation's root: chancery channel restore"},
 	{session.ErrCoverage, client.ExitVerify, "chancery channel show CHANNEL; compliance and legal rule on it: chancery dispute rule"},
+	{session.ErrClock, client.ExitVerify, "compare this device's clock and the server's with a third; set the one that is wrong, then chancery agent stop and start"},
 	{session.ErrAnswer, client.ExitVerify, ""},
 	{envelope.ErrSignature, client.ExitVerify, ""},
 	{envelope.ErrFormat, client.ExitVerify, ""},

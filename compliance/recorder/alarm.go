@@ -27,6 +27,7 @@ const (
 	TailMissing   Reason = "tail_missing"   // a device that wrote says nothing of it; of a lower grade
 	MemberAlarm   Reason = "member_alarm"   // a device is alarmed: a message is not covered in time
 	Disputed      Reason = "disputed"       // a device disputes a coverage
+	ClockBad      Reason = "clock_bad"      // the server's time of a new entry is not this host's
 	NoticeBad     Reason = "notice_bad"     // the server gives a word as somebody's that is not
 	// About the log.
 	LogForked  Reason = "log_forked"  // not an extension of what was cosigned, or not what is shown

@@ -92,6 +92,7 @@ func (f *follower) checkCovered(t *testing.T, c *envelope.Coverage) {
 func TestRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	w.now = time.Now()
 	ann := w.enrol()
 	id := w.found(ann)
 	d := newDesk(t, w)
@@ -103,6 +104,7 @@ func TestRun(t *testing.T) {
 	d.Wake(id)
 	w.waitFor("acknowledgement", func() bool { _, ok := w.channel.Current(); return ok })
 	w.mu.Lock()
+	w.now = time.Now()
 	said := w.say(ann, "hello").Position
 	w.mu.Unlock()
 	d.Wake(id)

@@ -34,6 +34,7 @@ type follower struct {
 	arrived  time.Time                // of the newest message
 	looked   time.Time                // for a restore
 	posted   map[string]*post         // own entries on their way
+	sight    sight                    // of the channel's end
 	ears     ears                     // what was heard beside the channel
 	failing  atomic.Bool              // the last look at the channel failed
 }
@@ -106,6 +107,7 @@ func (f *follower) follow(ctx context.Context) error {
 // acknowledges new epochs and opens what it can.
 func (f *follower) followOn(ctx context.Context) error {
 	for {
+		asked := f.Now()
 		page, err := f.Server.Entries(ctx, f.id, f.position())
 		if err != nil {
 			return fmt.Errorf("fetching entries after %d: %w", f.position(), err)
@@ -114,6 +116,7 @@ func (f *follower) followOn(ctx context.Context) error {
 			return err
 		}
 		if len(page.Entries) == 0 {
+			f.saw(page.Position, asked)
 			break
 		}
 		if err := f.take(ctx, page.Entries); err != nil {
@@ -122,7 +125,7 @@ func (f *follower) followOn(ctx context.Context) error {
 		if !f.records() {
 			return alarm(NotRecorder, "channel names other recorders")
 		}
-		if f.position() >= page.Position {
+		if f.saw(page.Position, asked); f.position() >= page.Position {
 			break
 		}
 	}
@@ -181,6 +184,9 @@ func bare(p *envelope.Placed) *envelope.Placed {
 
 // apply judges the next entry, with newer chains where it names any.
 func (f *follower) apply(ctx context.Context, p *envelope.Placed) error {
+	if err := f.timely(p); err != nil {
+		return err
+	}
 	err := f.judge(p)
 	if chain.ReasonOf(err) == chain.HeadUnknown {
 		if err := f.people.refresh(ctx, named(&p.Entry)...); err != nil {

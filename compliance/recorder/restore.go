@@ -192,7 +192,7 @@ func (f *follower) goBack(position uint64) error {
 		return err
 	}
 	f.channel, f.stays, f.keys = nil, nil, map[uint64]seal.EpochKey{}
-	f.ears.lost = nil
+	f.sight, f.ears.lost = sight{}, nil
 	clear(f.ears.unsaid)
 	clear(f.posted)
 	return errors.Join(f.replay(), f.loadSeeds())

@@ -52,7 +52,8 @@ func TestAttack21DroppedTailFoundByStatement(t *testing.T) {
 		}
 		d.say(d.ann, "dropped")
 		d.must(d.ann.Goodbye(t.Context()))
-		d.recorder.later(2 * time.Minute)
+		d.recorder.later(70 * time.Second) // it asks for notices each minute
+		defer d.recorder.later(-70 * time.Second)
 		err := d.record()
 		want := recorder.Reason("")
 		if d.attacked {

@@ -44,6 +44,7 @@ type Channel struct {
 	unlogged error  // a receipt that the log lacks: an alarm, which stops nothing
 	worry    string // the last thing that was wrong with the log
 
+	sight     sight     // of the channel's end
 	words     words     // heard beside the channel
 	lastHeard time.Time // when they were asked for
 	told      uint64    // device number that the recorders were told of
@@ -120,7 +121,7 @@ func (c *Channel) readOn(ctx context.Context) error {
 		}
 	}
 	for {
-		position := c.position()
+		position, asked := c.position(), c.s.Now()
 		e, err := c.s.API.Entries(ctx, c.id, client.Page{After: position, Limit: page})
 		if err != nil {
 			return fmt.Errorf("fetching entries of channel %s: %w", c.id, err)
@@ -140,6 +141,7 @@ func (c *Channel) readOn(ctx context.Context) error {
 		case err != nil:
 			return err
 		case len(e.Entries) == 0 || c.position() >= e.Position:
+			c.saw(e.Position, asked)
 			return c.started()
 		}
 	}
@@ -212,6 +214,11 @@ func (c *Channel) check(ctx context.Context, p *envelope.Placed) error {
 	}
 	if len(c.outbox.Refused) > 0 && slices.Contains(c.outbox.Refused, p.Hash()) {
 		return ErrTwoAnswers
+	}
+	if c.tape == nil {
+		if err := c.timely(p); err != nil {
+			return err
+		}
 	}
 	return c.judge(ctx, p)
 }

@@ -58,6 +58,7 @@ func (c *Channel) restore(ctx context.Context, why error) error {
 		c.id, b.NewPosition+1, b.OldPosition, b.Reason))
 	c.chain, c.links, c.cover, c.seen, c.keys = walk.chain, walk.links, walk.cover, walk.seen, walk.keys
 	c.fresh, c.forked, c.sought = min(c.fresh, b.NewPosition), nil, 0
+	c.sight = sight{}
 	c.outbox.forgive(b)
 	c.outbox.Highest = walk.outbox.Highest
 	// Those of a history that was left are kept: the server may show it again.
