@@ -2,6 +2,7 @@ package adversary
 
 import (
 	"testing"
+	"time"
 
 	"chancery/core/wire"
 	"chancery/crypto/chain"
@@ -53,6 +54,7 @@ func (d *desk) addDevice(p *person, ghost *seal.SigningKey) {
 	l := &envelope.Link{
 		Version: envelope.Version, Org: d.Org().ID(), Chain: envelope.Hash(u.ID()), Seq: u.Seq() + 1, Prev: u.Head(), Type: envelope.DeviceAdd,
 		Body: envelope.Marshal(&envelope.DeviceBody{Name: "phone", Key: ghost.Public(), Recipient: p.identity().Recipient()}), User: u.ID(), Key: p.Device(),
+		Time: time.Now().UnixMicro(),
 	}
 	e := signed(envelope.KindLink, l, ghost)
 	e.Attach(envelope.Signature{Key: p.Device(), Bytes: e.Signatures[0].Bytes})
