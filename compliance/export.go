@@ -271,7 +271,7 @@ func (s *Service) permitOpenings(ctx context.Context, p identity.Principal, id e
 // there.
 func (s *Service) keepOpenings(op string, id envelope.Hash, in *wire.Openings) error {
 	var slip archive.Slip
-	if err := envelope.Unmarshal(in.Slip, &slip); err != nil || slip.Archive != id {
+	if err := envelope.Unmarshal(in.Slip, &slip); err != nil || slip.Version != envelope.Version || slip.Archive != id {
 		return Malformed(op, "slip", fmt.Errorf("%w: not the slip of this archive", envelope.ErrFormat))
 	}
 	_, err := s.Config.Exporting.Slips.Put(id.String()+".slip", in.Slip)

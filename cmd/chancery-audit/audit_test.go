@@ -148,6 +148,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	open(archive.ExitSealed, a.first, a.slip, filepath.Join(keys, "identity"))
 	open(archive.ExitSealed, a.second, a.slip, a.identity) // a slip of another archive
+	open(archive.ExitSealed, a.first, a.slipOfVersion(t, 2), a.identity)
 	open(archive.ExitSealed, a.first, a.identity, a.identity)
 	loose := filepath.Join(a.dir, "loose")
 	raw, err := os.ReadFile(a.identity)
@@ -158,4 +159,21 @@ func TestOpenRefuses(t *testing.T) {
 	open(archive.ExitUsage, a.first, a.slip, loose)
 	put(t, filepath.Join(a.first, "data/keys/openings.bin"), []byte("x"), 0o644)
 	open(archive.ExitTampered, a.first, a.slip, a.identity)
+}
+
+// slipOfVersion is the slip again, as one of another version.
+func (a *audited) slipOfVersion(t *testing.T, version uint) string {
+	t.Helper()
+	raw, err := os.ReadFile(a.slip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var slip archive.Slip
+	if err := envelope.Unmarshal(raw, &slip); err != nil {
+		t.Fatal(err)
+	}
+	slip.Version = version
+	path := filepath.Join(t.TempDir(), "slip")
+	put(t, path, envelope.Marshal(&slip), 0o600)
+	return path
 }

@@ -33,6 +33,9 @@ func openSlip(path string, id *seal.Identity, trust archive.Trust) (*opener, err
 	if err := envelope.Unmarshal(raw, &slip); err != nil {
 		return nil, cannot(err)
 	}
+	if slip.Version != envelope.Version {
+		return nil, cannot(fmt.Errorf("slip version %d", slip.Version))
+	}
 	copies := make([]seal.Copy, len(slip.Copies))
 	for i, c := range slip.Copies {
 		copies[i] = seal.Copy{Recipient: c.Recipient, File: c.File}

@@ -124,11 +124,11 @@ func (x Secret) payload(header, padded []byte) []byte {
 // open checks the key commitment before it decrypts: AES-GCM alone would let a
 // sender make one ciphertext that reads differently under two keys.
 func (x Secret) open(e *envelope.Entry) ([]byte, error) {
-	if len(e.Payload) < comSize {
-		return nil, fmt.Errorf("%w: payload has %d bytes", envelope.ErrFormat, len(e.Payload))
+	if len(e.Payload) == 0 {
+		return nil, fmt.Errorf("%w: no payload", envelope.ErrFormat)
 	}
 	com, aad := x.com(), envelope.SumBytes(e.Header)
-	if subtle.ConstantTimeCompare(com[:], e.Payload[:comSize]) != 1 {
+	if len(e.Payload) < comSize || subtle.ConstantTimeCompare(com[:], e.Payload[:comSize]) != 1 {
 		return nil, ErrCommit
 	}
 	return OpenBytes(x.key(), aad[:], e.Payload[comSize:])

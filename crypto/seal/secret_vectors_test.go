@@ -117,6 +117,13 @@ func (m *secretMaker) slips() {
 	add("for two", "ok", slip(map[*Identity][]byte{m.to: good, other: foreign}))
 	add("for nobody", "bad_wrap", envelope.Marshal([]Copy{}))
 	add("for somebody else", "bad_wrap", slip(map[*Identity][]byte{other: foreign}))
+	var list []Copy
+	if err := envelope.Unmarshal(slip(map[*Identity][]byte{m.to: good, other: foreign}), &list); err != nil {
+		m.Fatal(err)
+	}
+	slices.Reverse(list)
+	add("copies out of order", "bad_wrap", envelope.Marshal(list))
+	add("a copy twice", "bad_wrap", envelope.Marshal([]Copy{list[0], list[0], list[1]}))
 	add("copies exchanged", "bad_wrap", slip(map[*Identity][]byte{m.to: foreign, other: good}))
 	add("of another archive", m.bound, alone(m.wrap(ArchiveKey(org, envelope.Hash(fill("another"))), m.to, inside(func(k *slipKey) { k.Archive = envelope.Hash(fill("another")) }))))
 	add("of another organisation", m.bound, alone(m.wrap(ArchiveKey(envelope.OrgID(fill("another")), id), m.to, inside(func(k *slipKey) { k.Org = envelope.OrgID(fill("another")) }))))

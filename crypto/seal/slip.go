@@ -41,9 +41,15 @@ func SealTo(s envelope.Suite, p Purpose, recipients [][]byte, plaintext []byte) 
 	return slip, nil
 }
 
-// OpenSlip opens id's own copy. It fails with ErrWrap when there is none.
+// OpenSlip opens id's own copy. It fails with ErrWrap when there is none, or when
+// the copies don't rise by reader: another implementation might find another one.
 func OpenSlip(id *Identity, p Purpose, slip []Copy) ([]byte, error) {
 	own := RecipientID(id.recipient)
+	for i := 1; i < len(slip); i++ {
+		if envelope.CompareKey(slip[i-1].Recipient, slip[i].Recipient) >= 0 {
+			return nil, fmt.Errorf("opening key slip: %w: copies are not sorted by reader", ErrWrap)
+		}
+	}
 	at, ok := slices.BinarySearchFunc(slip, own, func(c Copy, k envelope.KeyID) int {
 		return bytes.Compare(c.Recipient[:], k[:])
 	})

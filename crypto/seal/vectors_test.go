@@ -245,6 +245,10 @@ func changedPayloads(t *testing.T, good, other messageVector) []messageVector {
 		good.change(t, "ciphertext, first byte", "undecryptable", flip(44)),
 		good.change(t, "tag, last byte", "undecryptable", flip(-1)),
 		good.change(t, "payload cut", "undecryptable", func(e *envelope.Entry) { e.Payload = e.Payload[:len(e.Payload)-1] }),
+		good.change(t, "payload of one byte", "bad_commit", func(e *envelope.Entry) { e.Payload = e.Payload[:1] }),
+		good.change(t, "payload shorter than com", "bad_commit", func(e *envelope.Entry) { e.Payload = e.Payload[:31] }),
+		good.change(t, "payload of com alone", "undecryptable", func(e *envelope.Entry) { e.Payload = e.Payload[:32] }),
+		good.change(t, "payload without a tag", "undecryptable", func(e *envelope.Entry) { e.Payload = e.Payload[:59] }),
 		good.change(t, "payload longer", "undecryptable", func(e *envelope.Entry) { e.Payload = append(e.Payload, 0) }),
 		good.change(t, "payload of another message", "bad_commit", func(e *envelope.Entry) { e.Payload = foreign.Payload }),
 		good.change(t, "ciphertext of another message", "undecryptable", func(e *envelope.Entry) {
