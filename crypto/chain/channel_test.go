@@ -175,6 +175,18 @@ func TestAdd(t *testing.T) {
 	})
 }
 
+// TestMostMembers fills a channel to the last place, and one further.
+func TestMostMembers(t *testing.T) {
+	t.Parallel()
+	w := settled(t, envelope.CaptureOff)
+	for i := 0; len(w.c.members) < MaxMembers-1; i++ {
+		w.c.members[envelope.UserID{byte(i >> 8), byte(i), 1}] = Member{Rank: envelope.RankMember}
+	}
+	w.must(w.c.Judge(w.add(w.alice, w.dave), w.now))
+	w.c.members[envelope.UserID{9, 9, 9}] = Member{Rank: envelope.RankMember}
+	want(t, "one more", w.c.Judge(w.add(w.alice, w.dave), w.now), NotAllowed)
+}
+
 func TestAccess(t *testing.T) {
 	t.Parallel()
 	access := func(a envelope.Access) *world {
@@ -356,4 +368,7 @@ func TestDue(t *testing.T) {
 	due(w.now, "")
 	w.place(w.remove(w.alice, w.bob))
 	due(w.now, envelope.CauseRemove)
+	w.place(w.epoch(w.alice))
+	w.place(linkEntry(w.next(&w.c.spine, envelope.Restore, &envelope.RestoreBody{OldPosition: w.c.Position, NewPosition: w.c.Position, NewHead: w.c.Top}), w.roots[:2]...))
+	due(w.now, envelope.CauseRestore)
 }

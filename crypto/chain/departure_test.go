@@ -117,6 +117,16 @@ func TestAttack57PastTheFuse(t *testing.T) {
 	}
 }
 
+// TestFuseIsOfRemovalKeys: what members do among themselves burns none of it.
+func TestFuseIsOfRemovalKeys(t *testing.T) {
+	t.Parallel()
+	w, members := crowd(t, fuseLeast+1)
+	for _, who := range members[:fuseLeast] {
+		w.place(w.remove(w.alice, who))
+	}
+	w.place(w.removeByKey(members[fuseLeast]))
+}
+
 // TestFuseGrows: in a large channel a fiftieth of the members is more than twenty.
 func TestFuseGrows(t *testing.T) {
 	t.Parallel()

@@ -163,7 +163,12 @@ func TestListing(t *testing.T) {
 	t.Parallel()
 	w := found(t, envelope.CaptureOff)
 	first := w.org.Seq()
-	w.must(w.org.Apply(w.orgLink(envelope.OrgDelist, &envelope.DelistBody{Role: envelope.RoleRecorder, Party: w.recorder.ID()})))
+	delist := w.orgLink(envelope.OrgDelist, &envelope.DelistBody{Role: envelope.RoleRecorder, Party: w.recorder.ID()})
+	w.must(w.org.Try(delist))
+	if _, ok := w.org.Party(envelope.RoleRecorder, w.recorder.ID()); !ok {
+		t.Error("trying to delist delisted")
+	}
+	w.must(w.org.Apply(delist))
 	if _, ok := w.org.Party(envelope.RoleRecorder, w.recorder.ID()); ok {
 		t.Error("listed after delisting")
 	}

@@ -6,55 +6,36 @@ import (
 	"chancery/crypto/envelope"
 )
 
-// TestRetrace: a verified past leads to the verified head; one with another
-// message in it does not, whoever signed that.
-func TestRetrace(t *testing.T) {
+func TestReplay(t *testing.T) {
 	t.Parallel()
-	w := settled(t, envelope.CaptureOff)
-	for range 3 {
-		w.place(w.post(w.alice))
+	w := found(t, envelope.CaptureOff)
+	var links [][]byte
+	for _, b := range w.links(&w.org.spine, 0) {
+		links = append(links, b)
 	}
-	walk := func(change func(i int, p *envelope.Placed)) (*Channel, error) {
-		c, err := NewChannel(w, w.log[0])
-		w.must(err)
-		top := w.log[0].Head
-		for i, p := range w.log[1:] {
-			q := *p
-			change(i+1, &q)
-			q.Payload = envelope.SumBytes(q.Entry.Payload)
-			q.Head = envelope.NextHead(top, q.Position, q.Received, q.Hash())
-			top = q.Head
-			if err := c.Retrace(&q); err != nil {
-				return c, err
-			}
+	org, err := Replay(links, NewOrg)
+	if err != nil || org.Head() != w.org.Head() || org.Seq() != w.org.Seq() {
+		t.Fatalf("the organisation's chain: %v", err)
+	}
+	last := len(links) - 1
+	for name, bad := range map[string][][]byte{
+		"nothing": nil, "no genesis": links[1:], "genesis twice": append(links[:1:1], links...), "a gap": append(links[:last-1:last-1], links[last]),
+		"no entry": append(links[:last:last], []byte{0x80}), "no entry first": append([][]byte{{0x80}}, links...),
+	} {
+		if _, err := Replay(bad, NewOrg); err == nil {
+			t.Errorf("took a chain with %s", name)
 		}
-		return c, nil
 	}
-	c, err := walk(func(int, *envelope.Placed) {})
-	if err != nil || c.Top != w.c.Top || c.Messages != w.c.Messages || c.Position != w.c.Position {
-		t.Errorf("the same past: %v, at %d of %d", err, c.Position, w.c.Position)
-	}
-	last := len(w.log) - 1
-	c, err = walk(func(i int, p *envelope.Placed) {
-		if i == last {
-			p.Entry.Payload = append([]byte{1}, p.Entry.Payload...)
+}
+
+// TestKeysOfChains asks a person's chain for generations that are not there.
+func TestKeysOfChains(t *testing.T) {
+	t.Parallel()
+	w := found(t, envelope.CaptureOff)
+	w.must(w.bob.Apply(w.renew(w.bob)))
+	for n, want := range map[uint64]bool{0: false, 1: true, 2: true, 3: false} {
+		if k, ok := w.bob.Key(n); ok != want || ok && n > 1 && k.Generation != n {
+			t.Errorf("generation %d: %v", n, ok)
 		}
-	})
-	if err != nil || c.Top == w.c.Top {
-		t.Errorf("another message: %v; its head must differ", err)
-	}
-	if _, err := walk(func(i int, p *envelope.Placed) {
-		if p.Entry.Kind == envelope.KindLink {
-			p.Entry = *forged(&p.Entry)
-		}
-	}); ReasonOf(err) != BadSignature {
-		t.Errorf("a forged link: %v", err)
-	}
-	if _, err := walk(func(i int, p *envelope.Placed) {
-		if i == last {
-			p.Position++
-		}
-	}); ReasonOf(err) != BrokenOrder {
-		t.Errorf("a gap: %v", err)
 	}
 }

@@ -208,6 +208,9 @@ func TestAttack52OtherPast(t *testing.T) {
 	rebuilt := w.late()
 	rebuilt.Know(w.c.counters, w.c.covered)
 	want(t, "heads of another channel", rebuilt.Remember(append(slices.Clone(w.c.tops), envelope.Hash{})), BrokenOrder)
+	other := slices.Clone(w.c.tops)
+	other[len(other)-1][0] ^= 1
+	want(t, "another newest head", rebuilt.Remember(other), BrokenOrder)
 	want(t, "no heads", rebuilt.Remember(nil), BrokenOrder)
 	w.must(rebuilt.Remember(w.c.tops[1:]))
 	want(t, "another head seen", rebuilt.Judge(seen, w.now), SeenBad)
