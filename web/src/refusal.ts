@@ -9,6 +9,8 @@ export type Reason =
   | "bad_format" | "wrong_context" | "wrong_salt" | "bad_commit" | "undecryptable" | "bad_wrap" | "bad_file"
   // Taking a device in: approval.md.
   | "bad_commitment"
+  // Recovery: recovery.md.
+  | "bad_kit"
   // The log: log.md.
   | "bad_proof" | "bad_tile" | "bad_checkpoint"
   // Archives: archive.md.

@@ -8,6 +8,7 @@ import { approvals } from "./vectors/approval.js";
 import * as archive from "./vectors/archive.js";
 import * as chain from "./vectors/chain.js";
 import * as encoding from "./vectors/encoding.js";
+import { kits } from "./vectors/kit.js";
 import * as log from "./vectors/log.js";
 import * as message from "./vectors/message.js";
 
@@ -29,6 +30,7 @@ const files: Readonly<Record<string, Readers>> = {
   "files.json": message.files,
   "frames.json": encoding.frames,
   "keys.json": message.schedule,
+  "kits.json": kits,
   "keytree.json": log.keytrees,
   "messages.json": message.messages,
   "openings.json": archive.openings,
