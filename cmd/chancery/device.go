@@ -25,32 +25,44 @@ func deviceEnrollCmd(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "enroll", Short: "Make this a device of yours", Args: cobra.NoArgs,
 		Long: "Makes the device's keys in a new keyring. Your first device starts your chain. A later one shows a ticket and then a code, and waits up to ten minutes for another device of yours to take it in.",
-		RunE: a.withAPI(func(ctx context.Context, api *client.Transport, _ []string) (err error) {
-			org, err := a.org(ctx, api)
-			if err != nil {
-				return err
-			}
-			ring, err := a.openRing(a.file("keyring"), "New passphrase for this device's keyring: ", org.Suite())
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, ring.Close()) }()
-			s, err := a.openSession(ctx, ring)
-			if err != nil {
-				return err
-			}
-			if err := a.enroll(ctx, s, name); err != nil {
-				return err
-			}
-			return a.said(map[string]string{"device": s.Device().String(), "name": name}, "enrolled %s as device %s", name, s.Device())
+		RunE: a.withAPI(func(ctx context.Context, api *client.Transport, _ []string) error {
+			return a.withNewRing(ctx, api, func(s *session.Session) error {
+				if err := a.enroll(ctx, s, name); err != nil {
+					return err
+				}
+				return a.said(map[string]string{"device": s.Device().String(), "name": name}, "enrolled %s as device %s", name, s.Device())
+			})
 		}),
 	}
+	cmd.Flags().StringVar(&name, "name", hostName(), "how your other devices call it")
+	return cmd
+}
+
+func hostName() string {
 	host, err := os.Hostname()
 	if err != nil {
-		host = "command line"
+		return "command line"
 	}
-	cmd.Flags().StringVar(&name, "name", host, "how your other devices call it")
-	return cmd
+	return host
+}
+
+// withNewRing runs work as a device that need not be the person's yet. Its keyring
+// is made if it isn't there.
+func (a *app) withNewRing(ctx context.Context, api *client.Transport, work func(*session.Session) error) (err error) {
+	org, err := a.org(ctx, api)
+	if err != nil {
+		return err
+	}
+	ring, err := a.openRing(a.file("keyring"), "New passphrase for this device's keyring: ", org.Suite())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ring.Close()) }()
+	s, err := a.openSession(ctx, ring)
+	if err != nil {
+		return err
+	}
+	return work(s)
 }
 
 func (a *app) enroll(ctx context.Context, s *session.Session, name string) error {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"chancery/cmd/internal/client/session"
+	"chancery/crypto/seal"
 )
 
 func TestTalkOnRealServer(t *testing.T) {
@@ -57,6 +58,7 @@ func TestTalkOnRealServer(t *testing.T) {
 	w.bulk()
 	w.secondDevice()
 	w.direct()
+	w.recovery()
 	w.removal()
 	w.leaving()
 }
@@ -237,11 +239,50 @@ func (w *world) direct() {
 	}
 }
 
+// recovery brings carol back, who lost every device, to what she could read.
+func (w *world) recovery() {
+	w.t.Helper()
+	w.refused(5, "carol", "recovery", "test", "--kit", w.file("none.txt", seal.NewKit().Reveal()))
+	w.do("carol", "recovery", "create", "--out", "old.txt")
+	w.do("carol", "recovery", "create", "--out", "kit.txt")
+	w.do("carol", "recovery", "test", "--kit", "kit.txt")
+	w.refused(4, "carol", "recovery", "test", "--kit", "old.txt")
+	w.refused(2, "carol", "recovery", "test", "--kit", w.file("typo.txt", strings.Replace(string(read(w.t, w.dir+"/kit.txt")), "kit  ", "kit  0", 1)))
+
+	w.do("carol2", "login", "carol", "--password-file", "pw-carol")
+	w.refused(4, "carol2", "recovery", "use", "--kit", "old.txt")
+	w.do("carol2", "recovery", "use", "--name", "new laptop", "--kit", "kit.txt")
+	if out := w.do("carol2", "device", "list"); strings.Contains(out, "carol's laptop") || !strings.Contains(out, "new laptop") {
+		w.t.Errorf("carol's devices: %s", out)
+	}
+	w.refused(4, "carol", "dm", "bob")
+	w.do("carol2", "dm", "bob", "-m", "back again")
+	if got := textsOf(w.messages("bob", w.dmWith("bob", "carol"))); got != "just us|back again" {
+		w.t.Errorf("bob reads %q", got)
+	}
+	if got := textsOf(w.messages("carol2", w.dmWith("carol2", "bob"))); got != "just us|back again" {
+		w.t.Errorf("carol reads %q", got)
+	}
+	w.do("carol3", "login", "carol", "--password-file", "pw-carol")
+	w.refused(5, "carol3", "recovery", "use", "--kit", "kit.txt")
+}
+
+func (w *world) dmWith(who, other string) string {
+	w.t.Helper()
+	var id struct {
+		ID string `json:"id"`
+	}
+	if err := json.Unmarshal([]byte(w.do(who, "dm", other, "--json")), &id); err != nil {
+		w.t.Fatal(err)
+	}
+	return id.ID
+}
+
 func (w *world) removal() {
 	w.t.Helper()
 	w.do("ada", "channel", "remove", "desk", "carol")
 	w.do("ada", "post", "desk", "without carol")
-	if stderr := w.refused(5, "carol", "tail", "desk"); !strings.Contains(stderr, "next:") {
+	if stderr := w.refused(5, "carol2", "tail", "desk"); !strings.Contains(stderr, "next:") {
 		w.t.Errorf("carol is told %q", stderr)
 	}
 }

@@ -35,7 +35,7 @@ func root(a *app) *cobra.Command {
 		}
 	}
 	cmd.AddCommand(
-		loginCmd(a), logoutCmd(a), whoamiCmd(a), deviceCmd(a), orgCmd(a), peopleCmd(a), keyCmd(a), teamCmd(a), channelCmd(a), dmCmd(a),
+		loginCmd(a), logoutCmd(a), whoamiCmd(a), deviceCmd(a), recoveryCmd(a), orgCmd(a), peopleCmd(a), keyCmd(a), teamCmd(a), channelCmd(a), dmCmd(a),
 		postCmd(a), tailCmd(a), fileCmd(a), agentCmd(a), matterCmd(a), holdCmd(a), retentionCmd(a), whyCmd(a), exportCmd(a), disputeCmd(a), versionCmd(a),
 	)
 	return cmd

@@ -180,6 +180,11 @@ func (t *Transport) step(ctx context.Context, id envelope.Hash, step string, in 
 	return err
 }
 
+// RecoveryWrap is the caller's newest user seed, sealed to their recovery key.
+func (t *Transport) RecoveryWrap(ctx context.Context) (*wire.Recovery, error) {
+	return get[wire.Recovery](ctx, t, "v1/devices/recovery", nil)
+}
+
 // DeviceWrap is the caller's user seed, sealed to one of their devices.
 func (t *Transport) DeviceWrap(ctx context.Context, key envelope.KeyID) ([]byte, error) {
 	w, err := get[wire.Wrap](ctx, t, "v1/devices/"+key.String()+"/wrap", nil)

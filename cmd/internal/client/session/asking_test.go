@@ -71,6 +71,13 @@ func (h *honest) serveAsking(on func(string, func(*http.Request) (any, *client.P
 		return struct{}{}
 	}))
 	on("POST /v1/people/me/chain", h.extend)
+	on("GET /v1/devices/recovery", func(r *http.Request) (any, *client.Problem) {
+		a := h.users[caller(r)]
+		if kit := a.chain.Recovery(); kit != nil {
+			return wire.Recovery{Key: envelope.KeyOf(kit.Key), Wrap: a.wraps[envelope.KeyOf(kit.Key)]}, nil
+		}
+		return wire.Recovery{}, nil
+	})
 }
 
 func (h *honest) onProposal(do func(*http.Request, *wire.Proposal) any) func(*http.Request) (any, *client.Problem) {

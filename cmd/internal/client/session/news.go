@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"chancery/crypto/chain"
@@ -35,7 +36,7 @@ func (s *Session) News(ctx context.Context) ([]string, error) {
 	}
 	var lines []string
 	for _, l := range links {
-		if text := s.describe(u, l); l.Seq > told && l.Key != s.device.ID() && text != "" {
+		if text := describe(u, l); l.Seq > told && l.Key != s.device.ID() && text != "" {
 			lines = append(lines, text)
 		}
 	}
@@ -67,38 +68,49 @@ func (s *Session) ownLinks(ctx context.Context) (*chain.User, []*envelope.Link, 
 }
 
 // describe says what a link did, or nothing where it needs no notice.
-func (s *Session) describe(u *chain.User, l *envelope.Link) string {
-	what := did(u, l)
-	if what == "" {
-		return ""
-	}
-	by := "a device of yours"
-	if d, ok := u.DeviceAt(l.Key, l.Seq); ok {
-		by = fmt.Sprintf("%q", d.Name)
-	} else if l.Type == envelope.Recover {
-		by = "your recovery key, which is used up"
-	}
-	return fmt.Sprintf("%s, on %s, by %s", what, time.UnixMicro(l.Time).UTC().Format("2 January 2006 15:04 UTC"), by)
-}
-
-func did(u *chain.User, l *envelope.Link) string {
+func describe(u *chain.User, l *envelope.Link) string {
+	when := time.UnixMicro(l.Time).UTC().Format("2 January 2006 15:04 UTC")
 	switch l.Type {
 	case envelope.DeviceAdd:
 		if b, err := envelope.ParseBody[envelope.DeviceBody](l); err == nil {
-			return fmt.Sprintf("a device was added: %q", b.Name)
+			return fmt.Sprintf("a device was added: %q, on %s, by %s", b.Name, when, nameAt(u, l.Key, l.Seq))
 		}
 	case envelope.DeviceEnd:
 		if b, err := envelope.ParseBody[envelope.DeviceEndBody](l); err == nil {
-			if d, ok := u.DeviceAt(b.Device, l.Seq-1); ok {
-				return fmt.Sprintf("a device was revoked: %q", d.Name)
-			}
+			return fmt.Sprintf("a device was revoked: %s, on %s, by %s", nameAt(u, b.Device, l.Seq-1), when, nameAt(u, l.Key, l.Seq))
 		}
-	case envelope.UserKey:
-		return "your key was renewed"
 	case envelope.Recovery:
-		return "your recovery key was changed"
+		return fmt.Sprintf("your recovery kit was changed on %s, by %s: an earlier one is worth nothing now", when, nameAt(u, l.Key, l.Seq))
 	case envelope.Recover:
-		return "your devices were changed"
+		if b, err := envelope.ParseBody[envelope.RecoverBody](l); err == nil {
+			return fmt.Sprintf("Needs attention: your recovery kit was used on %s. It added %s and revoked %s. If that wasn't you, "+
+				"revoke what it added and change your password; in any case make a new kit", when, added(b.Add), ended(u, b.End, l.Seq-1))
+		}
 	}
 	return ""
+}
+
+func nameAt(u *chain.User, device envelope.KeyID, seq uint64) string {
+	if d, ok := u.DeviceAt(device, seq); ok {
+		return fmt.Sprintf("%q", d.Name)
+	}
+	return "a device of yours"
+}
+
+func added(devices []envelope.DeviceBody) string {
+	if len(devices) == 0 {
+		return "nothing"
+	}
+	return fmt.Sprintf("%q", devices[0].Name)
+}
+
+func ended(u *chain.User, devices []envelope.KeyID, seq uint64) string {
+	names := make([]string, len(devices))
+	for i, d := range devices {
+		names[i] = nameAt(u, d, seq)
+	}
+	if len(names) == 0 {
+		return "nothing"
+	}
+	return strings.Join(names, ", ")
 }

@@ -84,14 +84,19 @@ func (s *Session) turn(ctx context.Context, make func(*chain.User) (*envelope.En
 
 // nextKey makes the next generation for holders, and its wraps in their order.
 func (s *Session) nextKey(u *chain.User, holders []chain.Holder) (*envelope.KeyBody, [][]byte, error) {
+	s.own.mu.Lock()
+	before := s.own.seed
+	s.own.mu.Unlock()
+	return s.keyAfter(u, before, holders)
+}
+
+// keyAfter is nextKey for who holds the newest seed, before, in another way.
+func (s *Session) keyAfter(u *chain.User, before seal.UserSeed, holders []chain.Holder) (*envelope.KeyBody, [][]byte, error) {
 	suite, seed := s.Dir.Org().Suite(), seal.NewUserSeed()
 	id, err := seal.UserIdentity(suite, seed)
 	if err != nil {
 		return nil, nil, err
 	}
-	s.own.mu.Lock()
-	before := s.own.seed
-	s.own.mu.Unlock()
 	l := seal.Lineage{Org: s.Dir.Org().ID(), User: u.ID(), Generation: u.Generation() + 1}
 	k := &envelope.KeyBody{Generation: l.Generation, Recipient: id.Recipient(), Previous: seal.SealPrevious(seed, l, before)}
 	wraps := make([][]byte, len(holders))
@@ -105,14 +110,19 @@ func (s *Session) nextKey(u *chain.User, holders []chain.Holder) (*envelope.KeyB
 	return k, wraps, nil
 }
 
-// nextOwn is the next link of the person's own chain. Its time is never before
-// that of the last one, whose device may have a clock ahead of this one's.
+// nextOwn is the next link of the person's own chain, by this device.
 func (s *Session) nextOwn(u *chain.User, kind envelope.LinkType, body any) *envelope.Entry {
+	return s.nextOwnBy(u, kind, body, s.device)
+}
+
+// nextOwnBy is the next link of the person's own chain. Its time is never before
+// that of the last one, whose device may have a clock ahead of this one's.
+func (s *Session) nextOwnBy(u *chain.User, kind envelope.LinkType, body any, key *seal.SigningKey) *envelope.Entry {
 	at := s.Now()
 	if last := u.Time(); at.UnixMicro() < last {
 		at = time.UnixMicro(last)
 	}
-	return next(s.Dir.Org().ID(), envelope.Hash(u.ID()), u, kind, body, u.ID(), at, s.device)
+	return next(s.Dir.Org().ID(), envelope.Hash(u.ID()), u, kind, body, u.ID(), at, key)
 }
 
 // tellAll tells the person's channels, so that none goes on under the old key
