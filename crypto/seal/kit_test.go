@@ -11,17 +11,18 @@ import (
 
 	"chancery/crypto/envelope"
 	"chancery/crypto/suitetest"
+	"chancery/crypto/vectors"
 )
 
 type kitVector struct {
-	Name     string   `json:"name"`
-	Kind     string   `json:"kind"`
-	Text     string   `json:"text"`
-	Kit      hexBytes `json:"kit,omitempty"`
-	Signing  hexBytes `json:"signing_seed,omitempty"`
-	Key      hexBytes `json:"key,omitempty"`
-	Identity hexBytes `json:"identity_seed,omitempty"`
-	Want     string   `json:"want"`
+	Name     string      `json:"name"`
+	Kind     string      `json:"kind"`
+	Text     string      `json:"text"`
+	Kit      vectors.Hex `json:"kit,omitempty"`
+	Signing  vectors.Hex `json:"signing_seed,omitempty"`
+	Key      vectors.Hex `json:"key,omitempty"`
+	Identity vectors.Hex `json:"identity_seed,omitempty"`
+	Want     string      `json:"want"`
 }
 
 func kitVectors() []kitVector {
@@ -56,8 +57,8 @@ func TestKitVectors(t *testing.T) {
 	t.Parallel()
 	list := kitVectors()
 	slices.SortFunc(list, func(a, b kitVector) int { return cmp.Compare(a.Want+a.Name, b.Want+b.Name) })
-	keep(t, "kits.json", "Recovery kits, as docs/formats/recovery.md has them: read text, then derive the seeds; key is the public key of the signing seed.", list)
-	for _, v := range load[kitVector](t, "kits.json") {
+	about := "Recovery kits, as docs/formats/recovery.md has them: read text, then derive the seeds; key is the public key of the signing seed."
+	for _, v := range vectors.Keep(t, "kits.json", about, list) {
 		k, err := ParseKit(v.Text)
 		if (v.Want == "ok") != (err == nil) || err != nil && !errors.Is(err, ErrKit) {
 			t.Errorf("%s: %v, want %s", v.Name, err, v.Want)
