@@ -64,6 +64,7 @@ func TestAttack21DroppedTailShowsInStatements(t *testing.T) {
 		"borne out":          {want: ""},
 		"an older statement": {bend: func(b *envelope.Tail) { b.Seq, b.Entry = 1, envelope.Hash{7} }, want: ""},
 		"a message hidden":   {hidden: true, want: TailDropped, code: envelope.AlarmDropped},
+		"more than is there": {bend: func(b *envelope.Tail) { b.Seq++ }, want: TailDropped, code: envelope.AlarmDropped},
 		"another message":    {bend: func(b *envelope.Tail) { b.Entry[0] ^= 1 }, want: TailDropped, code: envelope.AlarmDropped},
 		"another's hidden":   {bend: func(b *envelope.Tail) { b.Seen.Position += 5 }, want: TailDropped, code: envelope.AlarmDropped},
 		"another history":    {bend: func(b *envelope.Tail) { b.Seen.Hash[0] ^= 1 }, want: TailForked, code: envelope.AlarmForked},
