@@ -33,7 +33,6 @@ type desk struct {
 	*coretest.Channel
 	admin, ann *coretest.Person
 	hub        *live.Hub
-	team       int64
 	url, ca    string
 	homes      []*home
 	*home      // the first
