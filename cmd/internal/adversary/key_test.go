@@ -53,7 +53,7 @@ func TestAttack50ForeignUserKey(t *testing.T) {
 		d.must(err)
 		if d.attacked {
 			answers(d.server, getOwnWrap, func(r asked, w *wire.Wrap) { w.Wrap = foreign })
-			d.says("bob starting", d.bob.again(true), seal.ErrContext)
+			d.says("bob starting", d.bob.again(true), seal.ErrWrap) // his chain names the wrap
 			d.heal()
 		}
 		d.must(d.bob.again(false))
