@@ -22,7 +22,8 @@ func TestValidatorsAgree(t *testing.T) {
 		r := rapid.SampledFrom(recorders).Draw(t, "recorders")
 		g := &game{world: opened(t, captureBy(r), r...)}
 		g.settle()
-		g.ledger, g.late = count(g.log, len(r), g.users), g.rebuild()
+		g.govern()
+		g.ledger, g.late = count(g.log, g.users), g.rebuild()
 		for range rapid.IntRange(1, 25).Draw(t, "entries") {
 			g.step(t)
 		}
@@ -109,6 +110,18 @@ func (g *game) draw(t *rapid.T) *envelope.Entry {
 		"removal key":   func() *envelope.Entry { return g.removeByKey(who) },
 		"removal keys":  func() *envelope.Entry { return g.removeByKey(who, g.removal2) },
 		"restore":       func() *envelope.Entry { return g.restore(func(*envelope.RestoreBody) {}) },
+		"handover": func() *envelope.Entry {
+			return g.handover(g.someHandover(t), g.carol, rapid.SampledFrom(people).Draw(t, "legal"))
+		},
+		"handover by the root": func() *envelope.Entry { return g.rootHandover(g.someHandover(t)) },
+		"succession": func() *envelope.Entry {
+			return g.handover(g.order(func(o *envelope.HandoverOrder) {
+				if now := g.c.Recorders(); len(now) > 0 {
+					o.From = now[0]
+				}
+				o.To = rapid.SampledFrom([]*seal.SigningKey{g.recorder, g.second, g.third}).Draw(t, "successor").ID()
+			}), g.carol, g.bob)
+		},
 		"keep for later": func() *envelope.Entry {
 			g.stale = append(g.stale, g.post(by), g.ack(g.recorder))
 			return g.post(by)
@@ -122,7 +135,7 @@ func (g *game) draw(t *rapid.T) *envelope.Entry {
 	}
 	names := slices.Sorted(maps.Keys(moves))
 	if lively {
-		names = []string{"epoch", "ack", "ack by the second", "post", "post in the newest", "add", "remove", "sync"}
+		names = []string{"epoch", "ack", "ack by the second", "post", "post in the newest", "add", "remove", "sync", "succession"}
 	}
 	return moves[rapid.SampledFrom(names).Draw(t, "move")]()
 }
@@ -150,6 +163,17 @@ func (g *game) attempt(err error) {
 	if err != nil && ReasonOf(err) == "" {
 		g.t.Fatal(err)
 	}
+}
+
+// someHandover is an order from and to anyone, also to and from nobody.
+func (g *game) someHandover(t *rapid.T) *envelope.HandoverOrder {
+	keys := []envelope.KeyID{{}, g.recorder.ID(), g.second.ID(), g.third.ID()}
+	at := rapid.IntRange(max(1, len(g.log)-8), len(g.log)).Draw(t, "seen")
+	return g.order(func(o *envelope.HandoverOrder) {
+		o.From, o.To = rapid.SampledFrom(keys).Draw(t, "from"), rapid.SampledFrom(keys).Draw(t, "to")
+		o.Lost = rapid.Bool().Draw(t, "lost")
+		o.Seen = envelope.Ref{Position: uint64(at), Hash: g.log[at-1].Head}
+	})
 }
 
 // someRange has coverage end at any position, under the head there or another,

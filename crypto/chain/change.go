@@ -38,6 +38,8 @@ func (c *Channel) judgeType(l *envelope.Link, p *envelope.Placed) (func(), error
 		return c.judgeEpoch(l, p)
 	case envelope.Restore:
 		return c.judgeRestore(l, p)
+	case envelope.Handover:
+		return c.judgeHandover(l, p)
 	}
 	return nil, refuse(Malformed, "link type %q in a channel's chain", l.Type)
 }

@@ -36,6 +36,8 @@ type Channel struct {
 	left     map[envelope.UserID]uint64 // of former members: the newest link of their chain that was known
 	counters map[envelope.KeyID]Counter
 	covered  map[envelope.KeyID]uint64
+	duties   []Duty   // who records and recorded, in the order of their beginning
+	changed  uint64   // position of the newest handover
 	epochs   []*Epoch // every placed epoch, oldest first
 	current  *Epoch
 	due      *rotation
@@ -89,6 +91,9 @@ func NewChannel(dir Directory, genesis *envelope.Placed) (*Channel, error) {
 		members:  map[envelope.UserID]Member{l.User: {Rank: envelope.RankOwner, UserSeq: b.UserSeq, HistoryFrom: 1, Joined: 1}},
 		left:     map[envelope.UserID]uint64{},
 		counters: map[envelope.KeyID]Counter{}, covered: map[envelope.KeyID]uint64{}, complete: true,
+	}
+	for _, r := range b.Recorders {
+		c.duties = append(c.duties, Duty{Recorder: r})
 	}
 	if err := c.checkOrder(genesis); err != nil {
 		return nil, err
@@ -276,7 +281,9 @@ func (c *Channel) StartAt(position uint64, head envelope.Hash, received int64) {
 // recorder's coverage, from a store that it trusts: its own.
 func (c *Channel) Know(counters map[envelope.KeyID]Counter, covered map[envelope.KeyID]uint64) {
 	maps.Copy(c.counters, counters)
-	maps.Copy(c.covered, covered)
+	for r, to := range covered {
+		c.covered[r] = max(c.covered[r], to) // who came back began anew at a link
+	}
 	c.complete = true
 }
 

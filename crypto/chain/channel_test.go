@@ -126,7 +126,7 @@ func TestLinks(t *testing.T) {
 		"gap":          {edited(func(w *world, l *envelope.Link) { l.Seq++ }), Broken},
 		"fork":         {edited(func(w *world, l *envelope.Link) { l.Prev = w.c.heads[1] }), Broken},
 		"type":         {edited(func(w *world, l *envelope.Link) { l.Type = envelope.DeviceAdd }), Malformed},
-		"handover":     {edited(func(w *world, l *envelope.Link) { l.Type = envelope.Handover }), Malformed},
+		"policy":       {edited(func(w *world, l *envelope.Link) { l.Type = envelope.ChannelPolicy }), Malformed},
 		"genesis":      {edited(func(w *world, l *envelope.Link) { l.Type = envelope.ChannelGenesis }), Malformed},
 		"add body":     raw(envelope.MemberAdd),
 		"remove body":  raw(envelope.MemberRemove),

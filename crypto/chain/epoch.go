@@ -72,7 +72,7 @@ func (c *Channel) rotate(cause envelope.Cause, position uint64, restrict bool) {
 // Recipients are whom the next epoch must be wrapped to: members at their
 // synced heads, then recorders, each sorted by id.
 func (c *Channel) Recipients() ([]envelope.Recipient, error) {
-	out := make([]envelope.Recipient, 0, len(c.members)+len(c.Genesis.Recorders))
+	out := make([]envelope.Recipient, 0, len(c.members)+len(c.duties))
 	for _, id := range c.Members() {
 		user, ok := c.dir.User(id)
 		if !ok {
@@ -81,7 +81,7 @@ func (c *Channel) Recipients() ([]envelope.Recipient, error) {
 		g, public := user.RecipientAt(c.members[id].UserSeq)
 		out = append(out, envelope.Recipient{Kind: envelope.RecipientMember, ID: envelope.Hash(id), Generation: g, Public: public})
 	}
-	for _, id := range c.Genesis.Recorders {
+	for _, id := range c.Recorders() {
 		party, ok := c.dir.Org().PartyAt(envelope.RoleRecorder, id, c.OrgSeq)
 		if !ok {
 			return nil, refuse(NotListed, "recorder %s", id)
@@ -127,9 +127,7 @@ func (c *Channel) judgeEpoch(l *envelope.Link, p *envelope.Placed) (func(), erro
 	epoch := &Epoch{N: b.N, Link: p.Hash(), Body: *b, Position: p.Position, Creator: l.User, recipients: recipients}
 	return func() {
 		c.epochs = append(c.epochs, epoch)
-		if len(c.Genesis.Recorders) == 0 {
-			c.enter(epoch)
-		}
+		c.enterOnce(epoch)
 	}, nil
 }
 
@@ -154,8 +152,25 @@ func (c *Channel) checkEpoch(b *envelope.EpochBody, recipients []envelope.Recipi
 	return nil
 }
 
-// enter makes an epoch the one that messages are sealed in.
-func (c *Channel) enter(e *Epoch) {
+// awaits tells whether a recorder is one that must acknowledge the epoch.
+func (e *Epoch) awaits(r envelope.KeyID) bool {
+	return slices.ContainsFunc(e.recipients, func(x envelope.Recipient) bool {
+		return x.Kind == envelope.RecipientRecorder && x.ID == envelope.Hash(r)
+	})
+}
+
+// Open tells whether every recorder that the epoch is wrapped to can open it.
+func (e *Epoch) Open() bool {
+	return !slices.ContainsFunc(e.recipients, func(x envelope.Recipient) bool {
+		return x.Kind == envelope.RecipientRecorder && !e.Acknowledged(envelope.KeyID(x.ID))
+	})
+}
+
+// enterOnce makes an epoch the one that messages are sealed in, once it is open.
+func (c *Channel) enterOnce(e *Epoch) {
+	if !e.Open() {
+		return
+	}
 	e.current = true
 	if c.current == nil || e.N > c.current.N {
 		c.current = e

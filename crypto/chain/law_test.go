@@ -10,7 +10,7 @@ import (
 // ledger is what anyone can count in a log by hand, without the validator.
 type ledger struct {
 	log      []*envelope.Placed
-	need     int // recorders that must acknowledge an epoch
+	by       []envelope.KeyID // recorders, each of whom must acknowledge an epoch
 	members  map[envelope.UserID]bool
 	acks     map[envelope.Hash][]envelope.KeyID // by the epoch's link
 	open     map[envelope.Hash]bool             // epochs younger than every removal and restore
@@ -21,8 +21,8 @@ type ledger struct {
 }
 
 // count reads a log from its genesis.
-func count(log []*envelope.Placed, recorders int, chains map[envelope.UserID]*User) *ledger {
-	l := &ledger{need: recorders, chains: chains, told: map[envelope.Hash]uint64{}, members: map[envelope.UserID]bool{}, acks: map[envelope.Hash][]envelope.KeyID{},
+func count(log []*envelope.Placed, chains map[envelope.UserID]*User) *ledger {
+	l := &ledger{chains: chains, told: map[envelope.Hash]uint64{}, members: map[envelope.UserID]bool{}, acks: map[envelope.Hash][]envelope.KeyID{},
 		open: map[envelope.Hash]bool{}, counters: map[envelope.KeyID]Counter{}, covered: map[envelope.KeyID]uint64{}}
 	for _, p := range log {
 		l.take(p)
@@ -51,7 +51,12 @@ func (l *ledger) takeLink(p *envelope.Placed) {
 	link, _ := envelope.ParseLink(&p.Entry)
 	switch link.Type {
 	case envelope.ChannelGenesis:
-		l.members[link.User] = true
+		b, _ := envelope.ParseBody[envelope.ChannelGenesisBody](link)
+		l.members[link.User], l.by = true, b.Recorders
+	case envelope.Handover:
+		b, _ := envelope.ParseBody[envelope.HandoverBody](link)
+		o, _ := envelope.ParseOrder[envelope.HandoverOrder](b.Order)
+		l.handOver(o, p.Position)
 	case envelope.MemberAdd:
 		b, _ := envelope.ParseBody[envelope.AddBody](link)
 		l.members[b.User], l.told[envelope.Hash(b.User)] = true, b.UserSeq
@@ -89,6 +94,20 @@ func (l *ledger) hear(b *envelope.SyncBody) {
 	l.told[b.Chain] = b.Seq
 }
 
+// handOver counts who records after a handover: who comes begins with what is
+// placed next, and no message goes into an epoch that is older.
+func (l *ledger) handOver(o *envelope.HandoverOrder, at uint64) {
+	before := len(l.by)
+	l.by = slices.DeleteFunc(slices.Clone(l.by), func(k envelope.KeyID) bool { return k == o.From })
+	if !o.To.IsZero() {
+		l.by = append(l.by, o.To)
+		l.covered[o.To] = at
+	}
+	if !o.To.IsZero() || len(l.by) != before {
+		clear(l.open)
+	}
+}
+
 // breaks names a law that an entry in the next place would break, if any.
 func (l *ledger) breaks(e *envelope.Entry) string {
 	switch e.Kind {
@@ -106,7 +125,7 @@ func (l *ledger) breaks(e *envelope.Entry) string {
 		}
 	case envelope.KindLink:
 		if link, err := envelope.ParseLink(e); err == nil {
-			return broken(!link.User.IsZero() && !l.members[link.User], "a link by who is no member")
+			return broken(!link.User.IsZero() && !l.members[link.User] && link.Type != envelope.Handover, "a link by who is no member")
 		}
 	}
 	return "malformed"
@@ -128,10 +147,7 @@ func (l *ledger) breaksByCoverage(v *envelope.Coverage) string {
 
 func (l *ledger) breaksByMessage(h *envelope.Header) string {
 	last := l.counters[h.Device]
-	given := l.need
-	if given > 0 {
-		given = len(l.acks[h.EpochLink])
-	}
+	silent := slices.ContainsFunc(l.by, func(k envelope.KeyID) bool { return !slices.Contains(l.acks[h.EpochLink], k) })
 	switch {
 	case !l.members[h.User]:
 		return "a message by who is no member"
@@ -139,7 +155,7 @@ func (l *ledger) breaksByMessage(h *envelope.Header) string {
 		return "a message by a device that was revoked, or is not there yet"
 	case !l.open[h.EpochLink]:
 		return "a message in an epoch that a removal, a new key or a restore ended"
-	case given < l.need:
+	case silent:
 		return "a message before every recorder acknowledged its epoch"
 	case h.DevicePrev != last.Hash || h.DeviceSeq != last.Seq+uint64(len(h.Void))+1:
 		return "a message that leaves a number out"

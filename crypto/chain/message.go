@@ -110,6 +110,9 @@ func (c *Channel) judgeAcknowledgement(p *envelope.Placed) (func(), error) {
 	if a.Org != c.org || a.Channel != c.ID() {
 		return nil, refuse(WrongChain, "acknowledgement for channel %s", a.Channel)
 	}
+	if !slices.Contains(c.Recorders(), a.Recorder) {
+		return nil, refuse(NotListed, "%s does not record this channel", a.Recorder)
+	}
 	if err := c.signedByRecorder(a.Recorder, &p.Entry); err != nil {
 		return nil, err
 	}
@@ -117,21 +120,18 @@ func (c *Channel) judgeAcknowledgement(p *envelope.Placed) (func(), error) {
 	switch {
 	case !ok || epoch.Link != a.EpochLink || epoch.Body.SeedCommit != a.SeedCommit:
 		return nil, refuse(EpochBad, "acknowledgement of an epoch %d that is not there", a.N)
+	case !epoch.awaits(a.Recorder):
+		return nil, refuse(EpochBad, "epoch %d is not wrapped to recorder %s", a.N, a.Recorder)
 	case epoch.Acknowledged(a.Recorder):
 		return nil, refuse(Duplicate, "epoch %d is acknowledged", a.N)
 	}
 	return func() {
 		epoch.acked = append(epoch.acked, a.Recorder)
-		if len(epoch.acked) == len(c.Genesis.Recorders) {
-			c.enter(epoch)
-		}
+		c.enterOnce(epoch)
 	}, nil
 }
 
 func (c *Channel) signedByRecorder(r envelope.KeyID, e *envelope.Entry) error {
-	if !slices.Contains(c.Genesis.Recorders, r) {
-		return refuse(NotListed, "%s is not a recorder of this channel", r)
-	}
 	party, ok := c.dir.Org().PartyAt(envelope.RoleRecorder, r, c.OrgSeq)
 	if !ok {
 		return refuse(NotListed, "recorder %s", r)
@@ -149,6 +149,10 @@ func (c *Channel) judgeCoverage(p *envelope.Placed) (func(), error) {
 	if v.Org != c.org || v.Channel != c.ID() {
 		return nil, refuse(WrongChain, "coverage of channel %s", v.Channel)
 	}
+	end := c.dutyEnd(v.Recorder)
+	if end == 0 {
+		return nil, refuse(NotListed, "%s has nothing to cover in this channel", v.Recorder)
+	}
 	if err := c.signedByRecorder(v.Recorder, &p.Entry); err != nil {
 		return nil, err
 	}
@@ -157,7 +161,7 @@ func (c *Channel) judgeCoverage(p *envelope.Placed) (func(), error) {
 	if v.From <= last || strict && v.From != last+1 {
 		return nil, refuse(CoverageBad, "coverage from %d after %d", v.From, last)
 	}
-	if v.To >= p.Position {
+	if v.To >= p.Position || v.To > end {
 		return nil, refuse(CoverageBad, "coverage to %d at %d", v.To, p.Position)
 	}
 	// As with Seen: beyond the window validators remember differently, so none judges.

@@ -33,6 +33,7 @@ const (
 	KeyBad          Reason = "key_bad"           // a person's key generation does not follow
 	EvidenceBad     Reason = "evidence_bad"      // does not say that this person holds this chain
 	RestoreBad      Reason = "restore_bad"       // does not fit what is known
+	HandoverBad     Reason = "handover_bad"      // of another history, outdated, or of a recorder that still owes coverage
 )
 
 // Refused says why an entry is not valid at its place.

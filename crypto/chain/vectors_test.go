@@ -294,7 +294,7 @@ func TestChainVectors(t *testing.T) {
 		refusals[v.Want]++
 	}
 	for _, reason := range []Reason{Malformed, WrongChain, Broken, BrokenOrder, BadSignature, NotListed, NotMember, NotAllowed, DeviceUnknown, HeadUnknown,
-		EpochNone, EpochNotCurrent, EpochExpired, EpochBad, RotationDue, CounterBad, SeenBad, SuiteBad, CaptureBad, KeyBad, Duplicate, CoverageBad, RestoreBad} {
+		EpochNone, EpochNotCurrent, EpochExpired, EpochBad, RotationDue, CounterBad, SeenBad, SuiteBad, CaptureBad, KeyBad, Duplicate, CoverageBad, RestoreBad, HandoverBad} {
 		if refusals[string(reason)] == 0 {
 			t.Errorf("no case of %s", reason)
 		}

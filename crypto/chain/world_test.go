@@ -22,18 +22,18 @@ type tester interface {
 
 // world is an organisation, its people and one channel, all of real entries.
 type world struct {
-	t                                   tester
-	suite                               envelope.Suite
-	base                                string // which of the vectors' worlds it began as
-	roots                               []*seal.SigningKey
-	recorder, second, removal, receipts *seal.SigningKey
-	removal2, officer                   *seal.SigningKey
-	org                                 *Org
-	users                               map[envelope.UserID]*User
-	alice, bob, carol, dave             *person // owner, member, moderator, nobody yet
-	log                                 []*envelope.Placed
-	c                                   *Channel
-	now                                 int64
+	t                                          tester
+	suite                                      envelope.Suite
+	base                                       string // which of the vectors' worlds it began as
+	roots                                      []*seal.SigningKey
+	recorder, second, third, removal, receipts *seal.SigningKey
+	removal2, officer                          *seal.SigningKey
+	org                                        *Org
+	users                                      map[envelope.UserID]*User
+	alice, bob, carol, dave                    *person // owner, member, moderator, nobody yet
+	log                                        []*envelope.Placed
+	c                                          *Channel
+	now                                        int64
 }
 
 type person struct {
@@ -77,7 +77,7 @@ func found(t tester, capture envelope.Capture) *world { return foundIn(t, suitet
 func foundIn(t tester, suite envelope.Suite, capture envelope.Capture) *world {
 	w := &world{
 		t: t, suite: suite, base: "founded " + string(capture), roots: []*seal.SigningKey{key("root 1"), key("root 2"), key("root 3")}, users: map[envelope.UserID]*User{}, now: 1e15,
-		recorder: key("recorder"), second: key("second recorder"), removal: key("removal"), removal2: key("second removal"), officer: key("officer"), receipts: key("receipts"),
+		recorder: key("recorder"), second: key("second recorder"), third: key("third recorder"), removal: key("removal"), removal2: key("second removal"), officer: key("officer"), receipts: key("receipts"),
 	}
 	slices.SortFunc(w.roots, func(a, b *seal.SigningKey) int { return envelope.CompareKey(a.ID(), b.ID()) })
 	org, err := NewOrg(w.orgGenesis(func(b *envelope.OrgGenesisBody) { b.Capture = capture }))
@@ -301,14 +301,16 @@ func (w *world) seed(n uint64) seal.Seed { return sha256.Sum256([]byte{byte(n)})
 func (w *world) rotate(by *person) {
 	w.t.Helper()
 	w.place(w.epoch(by))
-	for _, id := range w.c.Genesis.Recorders {
+	for _, id := range w.c.Recorders() {
 		w.place(w.ack(w.recorderOf(id)))
 	}
 }
 
 func (w *world) recorderOf(id envelope.KeyID) *seal.SigningKey {
-	if id == w.second.ID() {
-		return w.second
+	for _, k := range []*seal.SigningKey{w.second, w.third} {
+		if id == k.ID() {
+			return k
+		}
 	}
 	return w.recorder
 }
@@ -378,11 +380,12 @@ type state struct {
 	due      rotation
 	tops     []envelope.Hash
 	left     []int64
+	duties   []Duty
 }
 
 func (c *Channel) snapshot() state {
 	s := state{flat: *c, heads: slices.Clone(c.heads), members: maps.Clone(c.members), former: maps.Clone(c.left), counters: maps.Clone(c.counters),
-		covered: maps.Clone(c.covered), tops: slices.Clone(c.tops), left: slices.Clone(c.departures)}
+		covered: maps.Clone(c.covered), tops: slices.Clone(c.tops), left: slices.Clone(c.departures), duties: slices.Clone(c.duties)}
 	for _, e := range c.epochs {
 		copied := *e
 		copied.acked = slices.Clone(e.acked)
@@ -395,6 +398,6 @@ func (c *Channel) snapshot() state {
 		s.due = *c.due
 	}
 	f := &s.flat
-	f.heads, f.members, f.left, f.counters, f.covered, f.epochs, f.current, f.due, f.tops, f.dir, f.departures = nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil
+	f.heads, f.members, f.left, f.counters, f.covered, f.epochs, f.current, f.due, f.tops, f.dir, f.departures, f.duties = nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil
 	return s
 }

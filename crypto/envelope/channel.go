@@ -89,14 +89,15 @@ type SyncBody struct {
 type Cause string
 
 const (
-	CauseStart   Cause = "start"
-	CauseAdd     Cause = "add"
-	CauseRemove  Cause = "remove"
-	CauseExpiry  Cause = "expiry"
-	CauseDemand  Cause = "demand"
-	CauseDevice  Cause = "device"   // a member's device was revoked, their key renewed or their chain reset
-	CauseBadWrap Cause = "bad_wrap" // reserved
-	CauseRestore Cause = "restore"
+	CauseStart    Cause = "start"
+	CauseAdd      Cause = "add"
+	CauseRemove   Cause = "remove"
+	CauseExpiry   Cause = "expiry"
+	CauseDemand   Cause = "demand"
+	CauseDevice   Cause = "device"   // a member's device was revoked, their key renewed or their chain reset
+	CauseBadWrap  Cause = "bad_wrap" // reserved
+	CauseRestore  Cause = "restore"
+	CauseRecorder Cause = "recorder" // who records has changed
 )
 
 // EpochBody starts a period of one channel key.
@@ -177,4 +178,16 @@ type RestoreBody struct {
 	NewPosition uint64 // the last position that the restored server has
 	NewHead     Hash
 	Reason      string
+}
+
+// HandoverBody carries a HandoverOrder into its channel. The link's signer is
+// the second person, or the organisation's root, for whom all else is empty.
+type HandoverBody struct {
+	_         struct{} `cbor:",toarray"`
+	Order     []byte
+	Asked     []byte // Signed Approval of the order by the person who asked for it
+	AskedSeq  uint64 // newest link of that person's chain that the signer verified
+	AskedHead Hash
+	UserSeq   uint64 // likewise of the signer's own
+	UserHead  Hash
 }

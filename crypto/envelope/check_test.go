@@ -268,12 +268,13 @@ func TestOrderShape(t *testing.T) {
 			t.Errorf("%d bytes: %v", n, err)
 		}
 	}
-	for _, b := range [][]byte{Marshal(&HoldOrder{}), Marshal(&RuleOrder{}), Marshal(&DisposalPlan{}), Marshal(&ExportOrder{})} {
+	for _, b := range [][]byte{Marshal(&HoldOrder{}), Marshal(&RuleOrder{}), Marshal(&DisposalPlan{}), Marshal(&ExportOrder{}), Marshal(&HandoverOrder{})} {
 		_, e1 := ParseOrder[HoldOrder](b)
 		_, e2 := ParseOrder[RuleOrder](b)
 		_, e3 := ParseOrder[DisposalPlan](b)
 		_, e4 := ParseOrder[ExportOrder](b)
-		if e1 == nil || e2 == nil || e3 == nil || e4 == nil {
+		_, e5 := ParseOrder[HandoverOrder](b)
+		if e1 == nil || e2 == nil || e3 == nil || e4 == nil || e5 == nil {
 			t.Errorf("took an order of version 0: %x", b)
 		}
 	}

@@ -111,7 +111,7 @@ func FuzzParseAcknowledgement(f *testing.F) {
 
 func FuzzParseOrder(f *testing.F) {
 	fuzz(f, inTurn(whole(ParseOrder[HoldOrder]), whole(ParseOrder[ReleaseOrder]), whole(ParseOrder[RuleOrder]),
-		whole(ParseOrder[DisposalPlan]), whole(ParseOrder[ExportOrder])), "hold", "release", "rule", "plan", "export")
+		whole(ParseOrder[DisposalPlan]), whole(ParseOrder[ExportOrder]), whole(ParseOrder[HandoverOrder])), "hold", "release", "rule", "plan", "export", "handover")
 }
 
 func FuzzParseBody(f *testing.F) {

@@ -35,7 +35,7 @@ const (
 	Sync           LinkType = "channel.sync"     // SyncBody
 	EpochStart     LinkType = "channel.epoch"    // EpochBody
 	Restore        LinkType = "channel.restore"  // RestoreBody; signed by the organisation's root
-	Handover       LinkType = "channel.handover" // reserved
+	Handover       LinkType = "channel.handover" // HandoverBody
 	ChannelPolicy  LinkType = "channel.policy"   // reserved
 )
 

@@ -94,21 +94,41 @@ type Confirmation struct {
 	Time     int64
 }
 
+// HandoverOrder changes who records a channel. Seen is the history that its
+// signers looked at: the order is void in any other, and once the recorders
+// have changed after it.
+type HandoverOrder struct {
+	_        struct{} `cbor:",toarray"`
+	Version  uint
+	Org      OrgID
+	Channel  ChannelID
+	Seen     Ref   // position, head there
+	From     KeyID // the recorder that goes, or zero
+	To       KeyID // the recorder that comes, or zero
+	Lost     bool  // From's copy is lost: it owes no coverage and confirms no disposal any more
+	Reason   string
+	NotAfter int64 // µs since 1970, UTC: received earlier
+}
+
+// ActionHandover is the action of the Approval by who asks for a handover.
+const ActionHandover = "capture.handover"
+
 // Labels of signed statements about orders.
 const LabelConfirmation = "confirmation"
 
 // OrderHash names an order by its canonical bytes.
 func OrderHash(order []byte) Hash { return Sum("order", order) }
 
-func (o *HoldOrder) version() uint    { return o.Version }
-func (o *ReleaseOrder) version() uint { return o.Version }
-func (o *RuleOrder) version() uint    { return o.Version }
-func (o *DisposalPlan) version() uint { return o.Version }
-func (o *ExportOrder) version() uint  { return o.Version }
+func (o *HoldOrder) version() uint     { return o.Version }
+func (o *ReleaseOrder) version() uint  { return o.Version }
+func (o *RuleOrder) version() uint     { return o.Version }
+func (o *DisposalPlan) version() uint  { return o.Version }
+func (o *ExportOrder) version() uint   { return o.Version }
+func (o *HandoverOrder) version() uint { return o.Version }
 
 // ParseOrder decodes an order of this version of the format. Whether it is for
 // this organisation the caller compares.
-func ParseOrder[T HoldOrder | ReleaseOrder | RuleOrder | DisposalPlan | ExportOrder, P interface {
+func ParseOrder[T HoldOrder | ReleaseOrder | RuleOrder | DisposalPlan | ExportOrder | HandoverOrder, P interface {
 	*T
 	version() uint
 }](b []byte) (*T, error) {

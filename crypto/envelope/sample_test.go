@@ -131,6 +131,7 @@ func formats() []format {
 		{"rule", Marshal(&RuleOrder{Version: 1, Org: org, ID: "i", Revision: 1, MinRetain: 2, MaxRetain: 3, Lock: true}), whole(ParseOrder[RuleOrder])},
 		{"plan", Marshal(&DisposalPlan{Version: 1, Org: org, Rules: []Hash{h(1)}, Holds: 1, Size: 300, Horizon: 1, Ranges: []DisposalRange{{From: 1, To: 2}}}), whole(ParseOrder[DisposalPlan])},
 		{"export", Marshal(&ExportOrder{Version: 1, Org: org, Schedule: "s", Channels: ids, Cron: "0 0 * * *", Zone: "UTC", Auditors: []KeyID{KeyID(h(1))}}), whole(ParseOrder[ExportOrder])},
+		{"handover", Marshal(&HandoverOrder{Version: 1, Org: org, Channel: ids[0], Seen: Ref{Position: 1, Hash: h(1)}, From: KeyID(h(1)), To: KeyID(h(2)), Lost: true, Reason: "r", NotAfter: 1}), whole(ParseOrder[HandoverOrder])},
 		inLink("org.genesis", &OrgGenesisBody{Name: "n", Suite: SuiteAge, Roots: [][]byte{{1}}, Threshold: 1, Capture: CaptureOff, Nonce: []byte{1}}),
 		inLink("org.list", &Party{Role: RoleRecorder, Name: "n", Key: []byte{1}, Recipient: []byte{1}, Scope: ids}),
 		inLink("org.delist", &DelistBody{Role: RoleRecorder, Party: KeyID(h(1))}),
@@ -147,6 +148,7 @@ func formats() []format {
 		inLink("channel.role", &RoleBody{User: UserID(h(1)), Rank: RankMember}),
 		inLink("channel.sync", &SyncBody{Chain: h(1), Seq: 1, Head: h(2)}),
 		inLink("channel.epoch", &EpochBody{N: 1, Cause: CauseAdd, History: HistorySinceJoin, NotAfter: 1}),
+		inLink("channel.handover", &HandoverBody{Order: []byte{1}, Asked: []byte{2}, AskedSeq: 1, AskedHead: h(1), UserSeq: 2, UserHead: h(2)}),
 		inLink("channel.restore", &RestoreBody{OldPosition: 2, NewPosition: 1, Reason: "r"}),
 	}
 }

@@ -3,7 +3,7 @@ export type Reason =
   | "malformed" | "bad_key" | "bad_signature" | "suite_bad"
   // Chains: chains.md and channel.md.
   | "wrong_chain" | "broken_link" | "broken_order" | "duplicate" | "not_listed" | "head_unknown" | "device_unknown"
-  | "not_member" | "not_allowed" | "capture_bad" | "key_bad" | "epoch_bad" | "restore_bad" | "coverage_bad"
+  | "not_member" | "not_allowed" | "capture_bad" | "key_bad" | "epoch_bad" | "restore_bad" | "handover_bad" | "coverage_bad"
   | "epoch_none" | "rotation_due" | "epoch_not_current" | "epoch_expired" | "counter_bad" | "seen_bad"
   // Opening: messages.md and wraps.md.
   | "bad_format" | "wrong_context" | "wrong_salt" | "bad_commit" | "undecryptable" | "bad_wrap" | "bad_file"

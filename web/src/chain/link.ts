@@ -79,6 +79,7 @@ export const bodies = {
     n: uint, cause: text, members: id, commit: id, wraps: id, prevCommit: id, history: text, notAfter: int,
   }),
   "channel.restore": record({ oldPosition: uint, oldHead: id, newPosition: uint, newHead: id, reason: text }),
+  "channel.handover": record({ order: bytes, asked: bytes, askedSeq: uint, askedHead: id, userSeq: uint, userHead: id }),
 } as const;
 
 export type Type = keyof typeof bodies;

@@ -6,6 +6,7 @@ import { demand, found, Refusal } from "../refusal.js";
 import { judgeCoverage } from "./coverage.js";
 import { judgeAcknowledgement, judgeEpoch } from "./epoch.js";
 import { begin } from "./genesis.js";
+import { judgeHandover } from "./handover.js";
 import { judgeAdd, judgeRemove, judgeRole } from "./membership.js";
 import { judgeMessage } from "./message.js";
 import { judgeRestore } from "./restore.js";
@@ -71,6 +72,7 @@ function judgeType(s: State, act: Act, link: LinkOf<Type>): Change {
     case "channel.sync": return judgeSync(s, { ...act, link });
     case "channel.epoch": return judgeEpoch(s, { ...act, link });
     case "channel.restore": return judgeRestore(s, { ...act, link });
+    case "channel.handover": return judgeHandover(s, { ...act, link });
     default: throw new Refusal("malformed", `judging a link: ${link.type}`);
   }
 }

@@ -58,6 +58,7 @@ function placeFirst(directory: Directory, act: Act, link: LinkOf<"channel.genesi
   return {
     directory, id, genesis: link.body, links: [act.hash], heads: [first, head], received, orgSeq: link.body.orgSeq,
     members: new Map([[hex(link.user), owner]]), left: new Map(), devices: new Map(), covered: new Map(), epochs: [],
+    duties: link.body.recorders.map((recorder) => ({ recorder, since: 0n, until: undefined })), changed: 0n,
     current: undefined, due: undefined, departures: [],
   };
 }

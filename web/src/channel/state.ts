@@ -6,6 +6,7 @@ import type { Body, Device, LinkOf, Type } from "../chain/link.js";
 import type { Organisation } from "../chain/org.js";
 import type { User } from "../chain/user.js";
 import { found } from "../refusal.js";
+import type { Duty } from "./duty.js";
 import { newer, type Rotation } from "./rotation.js";
 
 /** The chains that are known outside the channel. */
@@ -32,7 +33,9 @@ export interface Epoch {
   readonly link: Bytes;
   readonly commit: Bytes;
   readonly notAfter: bigint;
-  readonly acknowledged: Set<string>;
+  /** Recorders that it is wrapped to, and those of them who have not acknowledged it yet. */
+  readonly recorders: ReadonlySet<string>;
+  readonly awaited: Set<string>;
 }
 
 /** Numbers of a device's messages, and the entry hash of the last. */
@@ -57,6 +60,10 @@ export interface State {
   readonly devices: Map<string, Counter>;
   /** The last position that each recorder covered. */
   readonly covered: Map<string, bigint>;
+  /** Who records and recorded, in the order of their beginning. */
+  duties: readonly Duty[];
+  /** Position of the newest handover. */
+  changed: bigint;
   readonly epochs: Epoch[];
   current: Epoch | undefined;
   due: Rotation | undefined;
@@ -115,6 +122,6 @@ export function rotate(s: State, position: bigint, restricts: boolean): void {
 
 /** Makes an epoch current if all recorders acknowledged it. A lower number never replaces a higher one. */
 export function promote(s: State, epoch: Epoch): void {
-  if (epoch.acknowledged.size < s.genesis.recorders.length) return;
+  if (epoch.awaited.size > 0) return;
   if (!s.current || s.current.n < epoch.n) s.current = epoch;
 }

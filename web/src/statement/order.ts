@@ -21,6 +21,10 @@ const orders = {
     version: uint, org: id, schedule: text, revision: uint, channels: list(id), cron: text, zone: text,
     auditors: list(id), notAfter: int,
   }),
+  handover: record({
+    version: uint, org: id, channel: id, seen: record({ position: uint, head: id }), from: id, to: id, lost: flag,
+    reason: text, notAfter: int,
+  }),
 } as const;
 
 export type OrderKind = keyof typeof orders;

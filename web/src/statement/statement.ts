@@ -39,6 +39,12 @@ export function parseSigned(b: Bytes): Signed {
   return parse(signedShape, b);
 }
 
+/** What a signed statement claims to say; its label and signature are not looked at. */
+export function claimed<L extends Label>(label: L, b: Bytes): Statement<L> {
+  const shape: Shape<unknown> = statements[label];
+  return parse(shape, parseSigned(b).bytes) as Statement<L>;
+}
+
 /** The statement with this label that the key signed: malformed or bad_signature otherwise. */
 export function openStatement<L extends Label>(label: L, key: Bytes, b: Bytes): Statement<L> {
   const s = parseSigned(b);

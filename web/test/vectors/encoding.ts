@@ -25,7 +25,7 @@ const body = (shape: Shape<unknown>): Reader => (c) => {
 // channel.remove stands inside the links above.
 const types = (Object.keys(bodies) as Type[]).filter((type) => type !== "channel.remove");
 
-const orders: OrderKind[] = ["hold", "release", "rule", "plan", "export"];
+const orders: OrderKind[] = ["hold", "release", "rule", "plan", "export", "handover"];
 
 export const cbor: Readers = {
   "entry of a link": whole(parseEntry),
