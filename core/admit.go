@@ -47,6 +47,9 @@ func (x *placing) facts(ctx context.Context, action policy.Action) (policy.Resou
 		epoch = x.header.Epoch
 	}
 	r, err := x.s.channelFacts(ctx, x.p, x.room, epoch)
+	if err == nil && action == policy.CaptureHandover {
+		return r, x.askedFacts(ctx, &r)
+	}
 	if err != nil || (action != policy.MessageEdit && action != policy.MessageDelete) {
 		return r, err
 	}
@@ -108,6 +111,8 @@ func (x *placing) linkAction(row ChannelRow) (policy.Action, record.Op) {
 		return policy.EpochCreate, record.EpochStart
 	case envelope.Restore:
 		return policy.ChannelRestore, record.ChannelRestore
+	case envelope.Handover:
+		return x.handoverAction(), record.ChannelHandover
 	}
 	return policy.EpochRotate, record.ChannelSync
 }
@@ -123,8 +128,8 @@ func (x *placing) addAction(row ChannelRow) policy.Action {
 	return policy.MemberAdd
 }
 
-// checkSigner lets a session place only what its own device or key signed. A
-// restore is signed by the root, which has no session.
+// checkSigner lets a session place only what its own device or key signed. The
+// root, which signs restores and some handovers, has no session.
 func (x *placing) checkSigner() error {
 	user, key := envelope.UserID(x.p.UserChain), envelope.KeyID(x.p.Device)
 	var ok bool
@@ -132,7 +137,8 @@ func (x *placing) checkSigner() error {
 	case envelope.KindMessage:
 		ok = x.header.User == user && x.header.Device == key
 	case envelope.KindLink:
-		ok = x.link.Type == envelope.Restore || x.link.User == user && x.link.Key == key
+		rooted := x.link.Type == envelope.Restore || x.link.Type == envelope.Handover && x.link.User.IsZero()
+		ok = rooted || x.link.User == user && x.link.Key == key
 	case envelope.KindAcknowledgement:
 		ok = x.ack.Recorder == envelope.KeyID(x.p.Service)
 	case envelope.KindCoverage:
@@ -196,6 +202,8 @@ func (x *placing) checkLink(ctx context.Context) error {
 	switch x.link.Type {
 	case envelope.EpochStart:
 		return x.checkEpoch(ctx)
+	case envelope.Handover:
+		return x.checkHandover(ctx)
 	case envelope.MemberAdd:
 		b, err := envelope.ParseBody[envelope.AddBody](x.link)
 		if err != nil {

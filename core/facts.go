@@ -12,16 +12,16 @@ import (
 // channelFacts is what policy must see of a channel, for one principal. Epoch n
 // is the one that the request is about, 0 for none.
 func (s *Service) channelFacts(ctx context.Context, p identity.Principal, x *room, n uint64) (policy.Resource, error) {
-	row := x.row
+	row, recorders := x.row, *x.recorders.Load()
 	r := policy.Resource{
 		Type: policy.ChannelResource, ID: row.ID.String(), Privacy: string(row.Access), State: "active",
 		Team: strconv.FormatInt(row.Team, 10), TeamRole: "none", MemberRole: "none",
-		Recorders: make([]string, len(row.Recorders)),
+		Recorders: make([]string, len(recorders)),
 	}
 	if row.Archived {
 		r.State = "archived"
 	}
-	for i, k := range row.Recorders {
+	for i, k := range recorders {
 		r.Recorders[i] = k.String()
 	}
 	if err := s.standing(ctx, p, row, &r); err != nil {
@@ -74,10 +74,7 @@ func (s *Service) cryptoFacts(ctx context.Context, x *room, n uint64) (*policy.C
 	}
 	epoch, acked := int64(n), false
 	if e, ok := x.state.Epoch(n); ok {
-		acked = true
-		for _, k := range x.row.Recorders {
-			acked = acked && e.Acknowledged(k)
-		}
+		acked = e.Open()
 	}
 	c.Epoch, c.RecorderAcked = &epoch, &acked
 	return c, nil

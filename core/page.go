@@ -32,7 +32,8 @@ type Listing int
 const (
 	AllEntries Listing = iota
 	LinksOnly
-	ForRestore // the links, for a root that is about to sign what a channel lost
+	ForRestore  // the links, for a root that is about to sign what a channel lost
+	ForHandover // the links, for people who are about to hand it to another recorder
 )
 
 // Entries is a page of a channel in rising order, after a position. A payload
@@ -72,6 +73,8 @@ func listing(r policy.Resource, what Listing) policy.Action {
 	switch {
 	case what == ForRestore:
 		return policy.ChannelRestore
+	case what == ForHandover:
+		return policy.CaptureInspect
 	case what == LinksOnly || (r.Privacy == "public" && r.MemberRole == "none"):
 		return policy.ChannelRead
 	}

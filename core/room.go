@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 
 	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
@@ -14,11 +15,13 @@ import (
 // all it assumed and reads the channel again.
 type room struct {
 	mu    sync.Mutex
-	row   ChannelRow
+	row   ChannelRow     // as the room was opened: who records is in recorders
 	state *chain.Channel // nil: read it first
 	lives int            // how often state was read; drafts of an older life are void
 
 	refused map[counterKey]struct{} // device numbers that were refused for good
+
+	recorders atomic.Pointer[[]envelope.KeyID] // as the database had them last
 }
 
 type counterKey struct {
@@ -46,12 +49,14 @@ func (r *rooms) get(row ChannelRow) *room {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if x, ok := r.open[row.Number]; ok {
+		x.recorders.Store(&row.Recorders)
 		return x
 	}
 	if len(r.open) >= maxRooms {
 		clear(r.open)
 	}
 	x := &room{row: row}
+	x.recorders.Store(&row.Recorders)
 	r.open[row.Number] = x
 	return x
 }

@@ -206,7 +206,7 @@ type ChannelRow struct {
 	Name      string
 	Access    envelope.Access
 	Capture   envelope.Capture
-	Recorders []envelope.KeyID
+	Recorders []envelope.KeyID // that record it or did, but for the lost
 	Archived  bool
 	Rank      string // of the account that asked; none for others
 	Position  uint64 // of the newest entry
@@ -260,11 +260,12 @@ type Draft struct {
 	Resource   policy.Resource
 	Event      Event
 
-	Messages uint64             // in the channel once it stands
-	Message  *envelope.Header   // of a message
-	Cover    *envelope.Coverage // of a coverage
-	Epoch    *EpochRows         // of an epoch link
-	Member   *MemberChange      // of a link that changes who is a member
+	Messages uint64                  // in the channel once it stands
+	Message  *envelope.Header        // of a message
+	Cover    *envelope.Coverage      // of a coverage
+	Epoch    *EpochRows              // of an epoch link
+	Member   *MemberChange           // of a link that changes who is a member
+	Handover *envelope.HandoverOrder // of a link that changes who records
 }
 
 // EpochRows are the wraps that go with an epoch link.

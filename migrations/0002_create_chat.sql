@@ -147,13 +147,23 @@ CREATE TABLE channels (
     name text NOT NULL,
     access text NOT NULL CONSTRAINT channels_access CHECK (access IN ('public', 'private', 'direct')),
     capture text NOT NULL CONSTRAINT channels_capture CHECK (capture IN ('off', 'required')),
-    recorders bytea[] NOT NULL,
     created_by bigint NOT NULL REFERENCES accounts,
     created_at timestamptz NOT NULL,
     archived_at timestamptz,
     CONSTRAINT channels_team_name_unique UNIQUE (team_id, name),
     CONSTRAINT channels_direct_has_no_team CHECK ((access = 'direct') = (team_id IS NULL))
 );
+
+-- Who records a channel: what stands after since and, unless it lasts, up to until. One whose copy was declared lost
+-- has no row. The chain is the truth.
+CREATE TABLE duties (
+    channel_id bigint NOT NULL REFERENCES channels,
+    recorder bytea NOT NULL CONSTRAINT duties_recorder_size CHECK (length(recorder) = 32),
+    since bigint NOT NULL,
+    until bigint,
+    PRIMARY KEY (channel_id, recorder, since)
+);
+CREATE INDEX duties_recorder ON duties (recorder);
 
 -- Who is a member now, after the channel's chain: for lists and policy questions. The chain is the truth.
 -- left_seq stays, since a hold asks who was a member when.
@@ -355,6 +365,7 @@ GRANT UPDATE (wrap, revoked_at) ON devices TO chancery_app;
 GRANT UPDATE (key, wrap) ON recovery_keys TO chancery_app;
 GRANT UPDATE (state, approver, chain_seq, chain_head, answer, proof, reveal, entry, wrap, why) ON proposals TO chancery_app;
 GRANT UPDATE (archived_at) ON channels TO chancery_app;
+GRANT INSERT, DELETE, UPDATE (until) ON duties TO chancery_app;
 GRANT UPDATE (rank, left_seq) ON channel_members TO chancery_app;
 GRANT UPDATE (touched_at, stored_at, dropped_at) ON uploads TO chancery_app;
 GRANT DELETE ON nonces, lockouts, proposals, uploads, recovery_keys TO chancery_app;

@@ -77,6 +77,12 @@ const (
 	CaptureHear Action = "capture.hear"
 	CaptureRule Action = "capture.rule"
 
+	// Who records a channel: read by those who may change it, changed by two
+	// people or by the root's signature.
+	CaptureInspect  Action = "capture.inspect"
+	CaptureHandover Action = "capture.handover"
+	CaptureChange   Action = "capture.change"
+
 	SaltFetch Action = "salt.fetch"
 
 	WSConnect       Action = "ws.connect"

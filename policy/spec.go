@@ -105,6 +105,10 @@ var specs = map[Action]Spec{
 	CaptureHear: {Resource: ChannelResource, Log: LogSampled},
 	CaptureRule: {Resource: ChannelResource, Mutating: true, Log: LogAlways, Uncached: true},
 
+	CaptureInspect:  {Resource: ChannelResource, Log: LogAlways, Uncached: true},
+	CaptureHandover: {Resource: ChannelResource, Mutating: true, Log: LogAlways, Uncached: true},
+	CaptureChange:   {Resource: ChannelResource, Mutating: true, Log: LogAlways, Uncached: true},
+
 	SaltFetch: {Resource: ChannelResource, Log: LogSampled},
 
 	WSConnect:       {Resource: SessionResource, Log: LogDenials, SelfService: true},

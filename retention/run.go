@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -266,19 +267,51 @@ func (s *Service) evidence(ctx context.Context, p *Plan) (e signer.Evidence, err
 	if e.Org, err = s.Store.OrgLinks(ctx); err != nil {
 		return e, err
 	}
+	people := map[envelope.UserID]bool{}
 	for _, c := range p.Consents {
-		links, err := s.Store.UserLinks(ctx, c.Person)
-		if err != nil {
-			return e, err
-		}
-		e.Users = append(e.Users, links)
+		people[c.Person] = true
 	}
 	var channels []envelope.ChannelID
 	for _, r := range p.Order.Ranges {
 		channels = append(channels, r.Channel)
 	}
-	e.Channels, err = s.Store.Geneses(ctx, slices.Compact(channels))
-	return e, err
+	if e.Channels, err = s.Store.Recording(ctx, slices.Compact(channels)); err != nil {
+		return e, err
+	}
+	for _, raw := range e.Channels {
+		for _, who := range handedOverBy(raw) {
+			people[who] = true
+		}
+	}
+	for _, who := range slices.SortedFunc(maps.Keys(people), envelope.CompareUser) {
+		links, err := s.Store.UserLinks(ctx, who)
+		if err != nil {
+			return e, err
+		}
+		e.Users = append(e.Users, links)
+	}
+	return e, nil
+}
+
+// handedOverBy are the two people behind a handover, none of any other link.
+func handedOverBy(raw []byte) []envelope.UserID {
+	entry, err := envelope.ParseEntry(raw)
+	if err != nil {
+		return nil
+	}
+	l, err := envelope.ParseLink(entry)
+	if err != nil || l.Type != envelope.Handover || l.User.IsZero() {
+		return nil
+	}
+	b, err := envelope.ParseBody[envelope.HandoverBody](l)
+	if err != nil {
+		return nil
+	}
+	asked, err := b.AskedBy()
+	if err != nil {
+		return nil
+	}
+	return []envelope.UserID{asked.User, l.User}
 }
 
 // Certificate gives a plan's certificate.

@@ -74,11 +74,11 @@ type Store interface {
 	// ErrLocked.
 	SetRule(ctx context.Context, g policy.Grant, e core.Event, r *Rule, now time.Time) error
 
-	// OrgLinks and UserLinks are whole chains, Geneses where channels start: an
-	// envelope.Entry each.
+	// OrgLinks and UserLinks are whole chains, Recording the links that say who
+	// records channels: an envelope.Entry each.
 	OrgLinks(ctx context.Context) ([][]byte, error)
 	UserLinks(ctx context.Context, u envelope.UserID) ([][]byte, error)
-	Geneses(ctx context.Context, channels []envelope.ChannelID) ([][]byte, error)
+	Recording(ctx context.Context, channels []envelope.ChannelID) ([][]byte, error)
 
 	// LookAtClock keeps the next Watch.
 	LookAtClock(ctx context.Context, now time.Time) error

@@ -21,9 +21,11 @@ func (e *evidence) Org() *chain.Org { return e.org }
 
 func (e *evidence) User(id envelope.UserID) (*chain.User, bool) { u, ok := e.users[id]; return u, ok }
 
-func (e *evidence) Recorders(id envelope.ChannelID) ([]envelope.KeyID, bool) {
-	r, ok := e.recorders[id]
-	return r, ok
+// Keepers are all who record the channel or did, wherever the range lies: where a
+// handover stands is the server's word.
+func (e *evidence) Keepers(r envelope.DisposalRange) ([]envelope.KeyID, bool) {
+	keepers, ok := e.recorders[r.Channel]
+	return keepers, ok
 }
 
 // judge checks that a certificate says what its evidence shows: the plan that
@@ -78,14 +80,14 @@ func look(in *signer.Evidence, org envelope.OrgID) (*evidence, error) {
 	}
 	for _, raw := range in.Channels {
 		if err := out.channel(raw); err != nil {
-			return nil, fmt.Errorf("a channel's genesis: %w", err)
+			return nil, fmt.Errorf("a channel's genesis or handover: %w", err)
 		}
 	}
 	return out, nil
 }
 
-// channel notes who records a channel. That is part of what its id is the hash
-// of, so who signed the genesis need not be asked.
+// channel notes who records a channel. At first that is part of what its id is
+// the hash of, so who signed the genesis need not be asked.
 func (e *evidence) channel(raw []byte) error {
 	entry, err := envelope.ParseEntry(raw)
 	if err != nil {
@@ -94,6 +96,9 @@ func (e *evidence) channel(raw []byte) error {
 	l, err := envelope.ParseLink(entry)
 	if err != nil {
 		return err
+	}
+	if l.Type == envelope.Handover {
+		return e.handOver(entry, l)
 	}
 	body, err := envelope.ParseBody[envelope.ChannelGenesisBody](l)
 	if err != nil {

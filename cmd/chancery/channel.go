@@ -16,7 +16,7 @@ import (
 func channelCmd(a *app) *cobra.Command {
 	return noun("channel", "Sealed channels and who is in them",
 		channelCreateCmd(a), channelListCmd(a), channelShowCmd(a), channelJoinCmd(a), channelAddCmd(a), channelRemoveCmd(a),
-		channelRankCmd(a), channelMembersCmd(a), channelRestoreCmd(a))
+		channelRankCmd(a), channelMembersCmd(a), channelRestoreCmd(a), channelRecorderCmd(a))
 }
 
 // creation is what channel create is told.

@@ -69,12 +69,12 @@ func (v view) Org() *chain.Org { return v.c.dir.Org() }
 
 func (v view) User(id envelope.UserID) (*chain.User, bool) { return v.c.dir.User(id) }
 
-// Recorders are known of the archive's own channels. Those of others are asked
-// for where their messages are.
-func (v view) Recorders(id envelope.ChannelID) ([]envelope.KeyID, bool) {
-	s, here := v.c.channels[id]
+// Keepers are known of the archive's own channels. Those of others are asked for
+// where their messages are.
+func (v view) Keepers(r envelope.DisposalRange) ([]envelope.KeyID, bool) {
+	s, here := v.c.channels[r.Channel]
 	if !here {
 		return nil, false
 	}
-	return s.chain.Genesis.Recorders, true
+	return chain.Keepers(s.chain.Duties(), r.From, r.To), true
 }

@@ -311,7 +311,7 @@ func (r *reader) checkCoverage(channel envelope.ChannelID, p *envelope.Placed) e
 			root.Append(l.hash)
 		}
 	}
-	if len(s.chain.Genesis.Recorders) == 1 {
+	if len(s.chain.Duties()) == 1 {
 		r.leaves[channel] = slices.DeleteFunc(leaves, func(l coverLeaf) bool { return l.position <= v.To })
 	}
 	if v.From <= s.start || r.gap(channel, v) {

@@ -25,13 +25,12 @@ type Channel struct {
 func (o *Org) Channel(name string, creator *Person, recorders ...*Recorder) *Channel {
 	o.T.Helper()
 	c := &Channel{org: o, seq: map[identity.UserID]uint64{}}
-	capture, keys := envelope.CaptureOff, [][]byte{}
+	capture := envelope.CaptureOff
 	body := envelope.ChannelGenesisBody{Access: envelope.AccessPrivate, History: envelope.HistorySinceJoin, Nonce: make([]byte, 16)}
 	_, _ = rand.Read(body.Nonce)
 	for _, r := range recorders {
-		id := r.Party.ID()
-		capture, keys = envelope.CaptureRequired, append(keys, id[:])
-		body.Recorders = append(body.Recorders, id)
+		capture = envelope.CaptureRequired
+		body.Recorders = append(body.Recorders, r.Party.ID())
 	}
 	body.Capture = capture
 	l := envelope.Link{
@@ -42,9 +41,12 @@ func (o *Org) Channel(name string, creator *Person, recorders ...*Recorder) *Cha
 	c.ID = envelope.ChannelID(envelope.ChainOf(e.Header))
 	c.Head = envelope.Sum("head0", c.ID)
 	team := o.Number(`INSERT INTO teams (name, title, created_at) VALUES ($1, $1, now()) RETURNING id`, name)
-	c.Number = o.Number(`INSERT INTO channels (chain, team_id, name, access, capture, recorders, created_by, created_at)
-		VALUES ($1, $2, $3, 'private', $4, $5, $6, now()) RETURNING id`,
-		c.ID[:], team, name, string(capture), keys, int64(creator.Principal.User))
+	c.Number = o.Number(`INSERT INTO channels (chain, team_id, name, access, capture, created_by, created_at)
+		VALUES ($1, $2, $3, 'private', $4, $5, now()) RETURNING id`,
+		c.ID[:], team, name, string(capture), int64(creator.Principal.User))
+	for _, id := range body.Recorders {
+		o.Exec(`INSERT INTO duties (channel_id, recorder, since) VALUES ($1, $2, 0)`, c.Number, id[:])
+	}
 	c.place(e, o.Clock, nil)
 	c.Join(creator)
 	return c

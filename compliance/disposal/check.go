@@ -11,9 +11,9 @@ import (
 // View is what a disposal is judged by: chains that the caller has verified.
 type View interface {
 	chain.Directory
-	// Recorders are those that a channel names. False is a channel that the
-	// caller does not ask about.
-	Recorders(envelope.ChannelID) ([]envelope.KeyID, bool)
+	// Keepers are the recorders that must confirm a range. False is a channel that
+	// the caller does not ask about.
+	Keepers(envelope.DisposalRange) ([]envelope.KeyID, bool)
 }
 
 // Check tells whether two different people of the organisation approved the
@@ -95,14 +95,14 @@ func checkApproval(in View, raw []byte, plan envelope.Hash) (g consent, err erro
 		return g, fmt.Errorf("of %s on %s", said.Action, said.Object)
 	}
 	id := (&envelope.Party{User: said.User}).ID()
-	_, compliance := everListed(in.Org(), envelope.RoleCompliance, id)
-	_, legal := everListed(in.Org(), envelope.RoleLegal, id)
+	_, compliance := EverListed(in.Org(), envelope.RoleCompliance, id)
+	_, legal := EverListed(in.Org(), envelope.RoleLegal, id)
 	return consent{said.User, said.Action, compliance, legal}, nil
 }
 
-// everListed finds a party that was listed in a role at any time: the chain has
+// EverListed finds a party that was listed in a role at any time: the chain has
 // no clock to hold a statement's time against.
-func everListed(org *chain.Org, role envelope.Role, id envelope.KeyID) (*envelope.Party, bool) {
+func EverListed(org *chain.Org, role envelope.Role, id envelope.KeyID) (*envelope.Party, bool) {
 	for seq := range org.Seq() + 1 {
 		if p, ok := org.PartyAt(role, id, seq); ok {
 			return p, true
@@ -122,7 +122,7 @@ func (b *Body) checkConfirmations(in View, plan *envelope.DisposalPlan) error {
 		confirmed[recorder] = true
 	}
 	for _, r := range plan.Ranges {
-		recorders, here := in.Recorders(r.Channel)
+		recorders, here := in.Keepers(r)
 		if !here {
 			continue
 		}
@@ -143,7 +143,7 @@ func checkConfirmation(in View, raw []byte, plan envelope.Hash) (envelope.KeyID,
 		return envelope.KeyID{}, err
 	}
 	recorder := signed.Signature.Key
-	party, ok := everListed(in.Org(), envelope.RoleRecorder, recorder)
+	party, ok := EverListed(in.Org(), envelope.RoleRecorder, recorder)
 	if !ok {
 		return recorder, fmt.Errorf("by %s, who was never a recorder", recorder)
 	}

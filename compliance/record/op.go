@@ -21,12 +21,13 @@ const (
 	MemberRole   Op = "mem.role"
 
 	// Channels and teams.
-	ChannelCreate  Op = "chn.create"
-	ChannelSync    Op = "chn.sync"
-	ChannelRestore Op = "chn.restore"
-	ChannelArchive Op = "chn.archive"
-	TeamCreate     Op = "chn.team_create"
-	TeamMember     Op = "chn.team_member"
+	ChannelCreate   Op = "chn.create"
+	ChannelSync     Op = "chn.sync"
+	ChannelRestore  Op = "chn.restore"
+	ChannelHandover Op = "chn.handover"
+	ChannelArchive  Op = "chn.archive"
+	TeamCreate      Op = "chn.team_create"
+	TeamMember      Op = "chn.team_member"
 
 	// Sealed files. Object is the blob id.
 	FileUpload  Op = "file.upload"
@@ -108,7 +109,7 @@ const (
 var Ops = []Op{
 	MessageCreate, MessageEdit, MessageDelete,
 	MemberAdd, MemberRemove, MemberRole,
-	ChannelCreate, ChannelSync, ChannelRestore, ChannelArchive, TeamCreate, TeamMember,
+	ChannelCreate, ChannelSync, ChannelRestore, ChannelHandover, ChannelArchive, TeamCreate, TeamMember,
 	FileUpload, FileRead, FileDiscard,
 	UserCreate, DevicePropose, DeviceAnswer, DeviceReveal, DeviceSign, DeviceRefuse, DeviceAdd, DeviceRevoke, UserRenew, RecoverySet, RecoveryUse, EpochStart, EpochAcknowledge, Cover, Notice,
 	PolicyDeny, PolicyActivate,

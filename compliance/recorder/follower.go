@@ -122,21 +122,32 @@ func (f *follower) followOn(ctx context.Context) error {
 		if err := f.take(ctx, page.Entries); err != nil {
 			return err
 		}
-		if !f.records() {
-			return alarm(NotRecorder, "channel names other recorders")
-		}
 		if f.saw(page.Position, asked); f.position() >= page.Position {
 			break
 		}
+	}
+	if !f.records() {
+		return alarm(NotRecorder, "channel names other recorders")
 	}
 	f.takeSeeds(ctx) // those that could not be had when their epochs came
 	f.acknowledge(ctx)
 	return f.settle(ctx)
 }
 
-// records tells whether the channel names this recorder.
+// records tells whether this recorder has any part in the channel, also one that
+// has ended.
 func (f *follower) records() bool {
-	return f.channel != nil && slices.Contains(f.channel.Genesis.Recorders, f.ID())
+	return f.channel != nil && slices.ContainsFunc(f.channel.Duties(), f.own)
+}
+
+func (f *follower) own(d chain.Duty) bool { return d.Recorder == f.ID() }
+
+// mine tells whether what stands at a position was this recorder's to open. Of
+// what is not, only what proves the order is kept.
+func (f *follower) mine(position uint64) bool {
+	return slices.ContainsFunc(f.channel.Duties(), func(d chain.Duty) bool {
+		return f.own(d) && d.Since < position && (d.Until == 0 || position <= d.Until)
+	})
 }
 
 // checkTop finds a server that went back or shows another history.
@@ -248,6 +259,12 @@ func named(e *envelope.Entry) []envelope.UserID {
 	case envelope.Sync:
 		if b, err := envelope.ParseBody[envelope.SyncBody](l); err == nil {
 			out = append(out, envelope.UserID(b.Chain))
+		}
+	case envelope.Handover:
+		if b, err := envelope.ParseBody[envelope.HandoverBody](l); err == nil {
+			if asked, err := b.AskedBy(); err == nil {
+				out = append(out, asked.User)
+			}
 		}
 	}
 	return out

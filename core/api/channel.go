@@ -28,7 +28,7 @@ type (
 		Channel envelope.ChannelID `path:"channel"`
 		After   uint64             `query:"after" maximum:"9223372036854775807" doc:"the position before the first wanted"`
 		Limit   int                `query:"limit" minimum:"1" maximum:"500" default:"100"`
-		Kind    string             `query:"kind" enum:"link,restore" doc:"link: only what is not a message; restore: the same, for whoever may restore the channel"`
+		Kind    string             `query:"kind" enum:"link,restore,handover" doc:"link: only what is not a message; restore and handover: the same, for whoever may restore the channel, or hand it to another recorder"`
 	}
 	epochInput struct {
 		Channel envelope.ChannelID `path:"channel"`
@@ -36,7 +36,7 @@ type (
 	}
 )
 
-var listings = map[string]core.Listing{"link": core.LinksOnly, "restore": core.ForRestore}
+var listings = map[string]core.Listing{"link": core.LinksOnly, "restore": core.ForRestore, "handover": core.ForHandover}
 
 // sees asks whether the caller may know the channel at all.
 func (a *API) sees(ctx context.Context, p identity.Principal, r *http.Request) error {

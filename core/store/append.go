@@ -144,6 +144,8 @@ func effects(ctx context.Context, tx pgx.Tx, d *core.Draft) error {
 		return addEpoch(ctx, tx, d)
 	case d.Member != nil:
 		return changeMember(ctx, tx, d)
+	case d.Handover != nil:
+		return handOver(ctx, tx, d)
 	case d.Message != nil && len(d.Message.Attachments) > 0:
 		return bindBlobs(ctx, tx, d)
 	}

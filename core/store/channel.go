@@ -12,23 +12,24 @@ import (
 )
 
 const insertChannel = `
-INSERT INTO channels (chain, team_id, name, access, capture, recorders, created_by, created_at)
-VALUES ($1, nullif($2, 0::bigint), $3, $4, $5, $6, $7, $8) RETURNING id`
+INSERT INTO channels (chain, team_id, name, access, capture, created_by, created_at)
+VALUES ($1, nullif($2, 0::bigint), $3, $4, $5, $6, $7) RETURNING id`
 
 // CreateChannel makes a channel with its first entry.
 func (db *DB) CreateChannel(ctx context.Context, g policy.Grant, c core.NewChannel, first *core.Draft) (number int64, err error) {
 	if err := g.Covers(first.Action, policy.ChannelResource, c.ID.String()); err != nil {
 		return 0, err
 	}
-	recorders := make([][]byte, len(c.Genesis.Recorders))
-	for i := range recorders {
-		recorders[i] = c.Genesis.Recorders[i][:]
-	}
 	err = inTx(ctx, db.app, func(tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, insertChannel, c.ID[:], c.Team, c.Name, string(c.Genesis.Access), string(c.Genesis.Capture),
-			recorders, int64(c.Creator), c.Now).Scan(&number)
+			int64(c.Creator), c.Now).Scan(&number)
 		if err != nil {
 			return err
+		}
+		for _, r := range c.Genesis.Recorders {
+			if _, err := tx.Exec(ctx, beginDuty, number, r[:], 0); err != nil {
+				return err
+			}
 		}
 		first.Channel, first.Event.Channel, first.Event.Seq = number, number, first.Placed.Position
 		return db.append(ctx, tx, []*core.Draft{first})
@@ -42,7 +43,10 @@ func (db *DB) CreateChannel(ctx context.Context, g policy.Grant, c core.NewChann
 	return number, err
 }
 
-const channelColumns = `c.id, c.chain, coalesce(c.team_id, 0), c.name, c.access, c.capture, c.recorders, c.archived_at IS NOT NULL`
+// everRecorded are those who record a channel or did, but for the lost.
+const everRecorded = `ARRAY(SELECT DISTINCT d.recorder FROM duties d WHERE d.channel_id = c.id ORDER BY 1)`
+
+const channelColumns = `c.id, c.chain, coalesce(c.team_id, 0), c.name, c.access, c.capture, ` + everRecorded + `, c.archived_at IS NOT NULL`
 
 func scanChannel(row pgx.CollectableRow) (c core.ChannelRow, err error) {
 	var chain, head []byte
@@ -89,9 +93,10 @@ func (db *DB) Channels(ctx context.Context, account identity.UserID) ([]core.Cha
 }
 
 const selectRecorderChannels = `SELECT ` + channelColumns + `, 'none', coalesce(newest.seq, 0), coalesce(newest.head, '')
-FROM channels c` + newestEntry + ` WHERE $1 = ANY (c.recorders) ORDER BY c.id`
+FROM channels c` + newestEntry + ` WHERE EXISTS (SELECT FROM duties d WHERE d.channel_id = c.id AND d.recorder = $1) ORDER BY c.id`
 
-// RecorderChannels are those that a recorder must follow.
+// RecorderChannels are those that a recorder must follow: one that went keeps what
+// it has, and confirms when that is disposed of.
 func (db *DB) RecorderChannels(ctx context.Context, recorder envelope.KeyID) ([]core.ChannelRow, error) {
 	rows, err := db.app.Query(ctx, selectRecorderChannels, recorder[:])
 	if err != nil {

@@ -123,7 +123,7 @@ const selectRanges = `
 SELECT c.chain, min(e.seq), max(e.seq)
 FROM record_positions p JOIN records r ON r.id = p.record_id JOIN channels c ON c.id = r.channel_id
 JOIN entries e ON e.channel_id = r.channel_id AND e.seq = r.seq
-WHERE p.idx >= $1 AND p.idx < $2 AND e.kind = 2 AND cardinality(c.recorders) > 0 AND (cardinality($3::bytea[]) = 0 OR c.chain = ANY ($3))
+WHERE p.idx >= $1 AND p.idx < $2 AND e.kind = 2 AND c.capture = 'required' AND (cardinality($3::bytea[]) = 0 OR c.chain = ANY ($3))
 GROUP BY c.chain ORDER BY c.chain`
 
 // Period implements compliance.Store.

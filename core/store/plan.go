@@ -28,22 +28,30 @@ func (db *DB) CreatePlan(ctx context.Context, g policy.Grant, e core.Event, p *r
 	})
 }
 
-const selectGeneses = `SELECT ` + keptColumns + ` FROM entries e JOIN channels c ON c.id = e.channel_id WHERE e.seq = 1 AND c.chain = ANY ($1)`
+const selectRecording = `SELECT ` + keptColumns + ` FROM entries e JOIN channels c ON c.id = e.channel_id WHERE e.kind = 1 AND c.chain = ANY ($1) ORDER BY c.id, e.seq`
 
-// Geneses are the entries that channels start with.
-func (db *DB) Geneses(ctx context.Context, channels []envelope.ChannelID) ([][]byte, error) {
+// Recording are the links that say who records channels: geneses and handovers.
+func (db *DB) Recording(ctx context.Context, channels []envelope.ChannelID) ([][]byte, error) {
 	ids := make([][]byte, len(channels))
 	for i := range channels {
 		ids[i] = channels[i][:]
 	}
-	rows, err := db.app.Query(ctx, selectGeneses, ids)
+	rows, err := db.app.Query(ctx, selectRecording, ids)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) ([]byte, error) {
-		k, err := scanKept(row)
-		return envelope.Marshal(&k.Entry), err
-	})
+	links, err := pgx.CollectRows(rows, scanKept)
+	var out [][]byte
+	for i := range links {
+		l, err := envelope.ParseLink(&links[i].Entry)
+		if err != nil {
+			return nil, err
+		}
+		if l.Type == envelope.ChannelGenesis || l.Type == envelope.Handover {
+			out = append(out, envelope.Marshal(&links[i].Entry))
+		}
+	}
+	return out, err
 }
 
 const planColumns = `
@@ -355,7 +363,7 @@ func (db *DB) StopPlan(ctx context.Context, g policy.Grant, e core.Event, id env
 }
 
 const selectRecorders = `
-SELECT DISTINCT r FROM channels c, unnest(c.recorders) r WHERE c.chain = ANY ($1) ORDER BY r`
+SELECT DISTINCT d.recorder FROM channels c JOIN duties d ON d.channel_id = c.id WHERE c.chain = ANY ($1) ORDER BY 1`
 
 // Recorders implements retention.Store.
 func (db *DB) Recorders(ctx context.Context, p *retention.Plan) ([]envelope.KeyID, error) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -246,11 +245,10 @@ func (db *DB) LookAtClock(ctx context.Context, now time.Time) error {
 // judged is a channel on its way to retention.
 type judged struct {
 	retention.Channel
-	number    int64
-	recorders [][]byte
+	number int64
 }
 
-const selectJudgedChannels = `SELECT chain, id, recorders FROM channels WHERE $1::bytea IS NULL OR chain = $1 ORDER BY chain`
+const selectJudgedChannels = `SELECT chain, id FROM channels WHERE $1::bytea IS NULL OR chain = $1 ORDER BY chain`
 
 func judgedChannels(ctx context.Context, tx pgx.Tx, id []byte) ([]judged, error) {
 	rows, err := tx.Query(ctx, selectJudgedChannels, id)
@@ -258,7 +256,7 @@ func judgedChannels(ctx context.Context, tx pgx.Tx, id []byte) ([]judged, error)
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (c judged, err error) {
-		err = row.Scan(bytes32{(*[32]byte)(&c.ID)}, &c.number, &c.recorders)
+		err = row.Scan(bytes32{(*[32]byte)(&c.ID)}, &c.number)
 		return c, err
 	})
 }
@@ -273,7 +271,7 @@ const selectJudged = judgedColumns + `(e.recv_us <= $2 OR e.msg_kind <> 1 AND e.
 const selectFamily = judgedColumns + `(e.seq = ANY ($2) OR e.msg_kind <> 1) ORDER BY e.seq`
 
 func (c *judged) fill(ctx context.Context, tx pgx.Tx, query string, args ...any) (err error) {
-	if c.Covered, err = covered(ctx, tx, c.number, c.recorders); err != nil {
+	if c.Covered, err = covered(ctx, tx, c.number); err != nil {
 		return err
 	}
 	if c.Members, err = memberships(ctx, tx, c.number); err != nil {
@@ -339,18 +337,4 @@ func memberships(ctx context.Context, q querier, channel int64) ([]retention.Mem
 		err = row.Scan(bytes32{(*[32]byte)(&m.User)}, &m.From, &m.To)
 		return m, err
 	})
-}
-
-// covered is the last position that every recorder has covered: 0 as long as one
-// has covered nothing.
-func covered(ctx context.Context, q querier, channel int64, recorders [][]byte) (uint64, error) {
-	last := uint64(math.MaxUint64)
-	if len(recorders) == 0 {
-		return last, nil
-	}
-	newest, err := coverage(ctx, q, channel)
-	for _, r := range recorders {
-		last = min(last, newest[envelope.KeyID(r)])
-	}
-	return last, err
 }

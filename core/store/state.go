@@ -57,33 +57,6 @@ func heads(ctx context.Context, q querier, channel int64, newest uint64) ([]enve
 	})
 }
 
-// A recorder's coverage has no gaps, so its newest tells all.
-const selectCoverage = `
-SELECT e.header FROM channels c CROSS JOIN unnest(c.recorders) AS r (key) CROSS JOIN LATERAL (
-    SELECT x.header FROM entries x WHERE x.channel_id = c.id AND x.kind = 4 AND x.recorder = r.key ORDER BY x.seq DESC LIMIT 1) e
-WHERE c.id = $1`
-
-// coverage is the last position that each recorder of a channel has covered.
-func coverage(ctx context.Context, q querier, channel int64) (map[envelope.KeyID]uint64, error) {
-	rows, err := q.Query(ctx, selectCoverage, channel)
-	if err != nil {
-		return nil, err
-	}
-	headers, err := pgx.CollectRows(rows, pgx.RowTo[[]byte])
-	if err != nil {
-		return nil, err
-	}
-	covered := make(map[envelope.KeyID]uint64, len(headers))
-	for _, h := range headers {
-		c, err := envelope.ParseCoverage(&envelope.Entry{Kind: envelope.KindCoverage, Header: h})
-		if err != nil {
-			return nil, err
-		}
-		covered[c.Recorder] = c.To
-	}
-	return covered, nil
-}
-
 // One look-up for each device that may ever have written here. DISTINCT ON would
 // read every message.
 const selectCounters = `

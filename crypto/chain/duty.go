@@ -44,10 +44,14 @@ func Keepers(duties []Duty, from, to uint64) []envelope.KeyID {
 
 // Captured is the last position up to which every recorder has covered what was
 // its duty; the newest of all where nobody records.
-func (c *Channel) Captured() uint64 {
-	low := c.Position
-	for _, d := range c.duties {
-		if at := max(c.covered[d.Recorder], d.Since); d.Until == 0 || at < d.Until {
+func (c *Channel) Captured() uint64 { return min(c.Position, Captured(c.duties, c.covered)) }
+
+// Captured is the last position up to which duties are done by what each recorder
+// has covered; the highest number where there is none.
+func Captured(duties []Duty, covered map[envelope.KeyID]uint64) uint64 {
+	low := uint64(math.MaxUint64)
+	for _, d := range duties {
+		if at := max(covered[d.Recorder], d.Since); d.Until == 0 || at < d.Until {
 			low = min(low, at)
 		}
 	}

@@ -136,12 +136,8 @@ func (c *Channel) signedForHandover(l *envelope.Link, b *envelope.HandoverBody, 
 // askedForHandover gives the person for compliance whose approval the link
 // carries.
 func (c *Channel) askedForHandover(b *envelope.HandoverBody, received int64) (who envelope.UserID, err error) {
-	s, err := envelope.ParseSigned(b.Asked)
+	a, err := b.AskedBy()
 	if err != nil {
-		return who, &Refused{Malformed, err}
-	}
-	var a envelope.Approval
-	if err := envelope.Unmarshal(s.Bytes, &a); err != nil {
 		return who, &Refused{Malformed, err}
 	}
 	if a.Org != c.org || a.Object != envelope.OrderHash(b.Order) || a.Action != envelope.ActionHandover {

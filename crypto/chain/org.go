@@ -91,6 +91,12 @@ func (o *Org) verifyRoots(e *envelope.Entry, need int) error {
 	return nil
 }
 
+// SignedByRoots checks that as many roots signed an entry as it takes, and
+// nobody else.
+func (o *Org) SignedByRoots(e *envelope.Entry) error {
+	return o.verifyRoots(e, int(o.Genesis.Threshold))
+}
+
 // Try tells whether Apply would take the entry, and changes nothing.
 func (o *Org) Try(e *envelope.Entry) error {
 	copied := *o

@@ -191,3 +191,14 @@ type HandoverBody struct {
 	UserSeq   uint64 // likewise of the signer's own
 	UserHead  Hash
 }
+
+// AskedBy gives what the person who asked for a handover claims, whose signature
+// is not looked at.
+func (b *HandoverBody) AskedBy() (*Approval, error) {
+	s, err := ParseSigned(b.Asked)
+	if err != nil {
+		return nil, err
+	}
+	var a Approval
+	return &a, Unmarshal(s.Bytes, &a)
+}

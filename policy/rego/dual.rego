@@ -9,12 +9,12 @@ default other_person := false
 other_person if input.resource.requested_by != input.subject.id
 
 deny contains "dual.same_person" if {
-	input.action in {"hold.approve", "hold.release_approve", "retention.approve", "export.schedule_approve"}
+	input.action in {"hold.approve", "hold.release_approve", "retention.approve", "export.schedule_approve", "capture.handover"}
 	not other_person
 }
 
 deny contains "dual.wrong_role" if {
-	input.action in {"hold.approve", "hold.release_approve", "retention.approve", "export.schedule_approve"}
+	input.action in {"hold.approve", "hold.release_approve", "retention.approve", "export.schedule_approve", "capture.handover"}
 	not "legal" in input.subject.roles
 }
 
@@ -27,7 +27,7 @@ fresh if {
 }
 
 deny contains "dual.approved_twice" if {
-	input.action in {"hold.approve", "hold.release_approve", "retention.approve", "export.schedule_approve"}
+	input.action in {"hold.approve", "hold.release_approve", "retention.approve", "export.schedule_approve", "capture.handover"}
 	not fresh
 }
 

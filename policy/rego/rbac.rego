@@ -39,6 +39,7 @@ allow contains "rbac.own_account" if {
 allow contains "rbac.admin_runs_organisation" if {
 	input.action in {
 		"org.publish", "team.create", "team.read", "team.member_add", "channel.restore",
+		"capture.inspect", "capture.change",
 		"admin.user_list", "system.metrics",
 	}
 	has_role("admin")
@@ -81,7 +82,7 @@ allow contains "rbac.officer_requests" if {
 
 # The officer is granted approval here so that dual.rego can say why it is refused.
 allow contains "rbac.compliance_approves" if {
-	input.action in {"hold.approve", "hold.release_approve", "retention.approve", "export.schedule_approve"}
+	input.action in {"hold.approve", "hold.release_approve", "retention.approve", "export.schedule_approve", "capture.handover"}
 	compliance
 }
 
@@ -103,6 +104,12 @@ allow contains "rbac.compliance_reads" if {
 		"export.schedule_list", "export.read", "export.list", "archive.list", "capture.hear",
 	}
 	reviewer
+}
+
+# Who is to hand a channel over must see who records it; of messages they see none.
+allow contains "rbac.compliance_inspects_capture" if {
+	input.action == "capture.inspect"
+	compliance
 }
 
 default reviewer := false

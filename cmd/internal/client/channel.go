@@ -70,6 +70,8 @@ type Page struct {
 	// Restore asks for the same as whoever may restore the channel, who need
 	// not be a member.
 	Restore bool
+	// Handover asks for the same as whoever may hand it to another recorder.
+	Handover bool
 }
 
 // Entries is a page of a channel's entries, in rising order.
@@ -81,6 +83,8 @@ func (t *Transport) Entries(ctx context.Context, id envelope.ChannelID, p Page) 
 	switch {
 	case p.Restore:
 		q.Set("kind", "restore")
+	case p.Handover:
+		q.Set("kind", "handover")
 	case p.Links:
 		q.Set("kind", "link")
 	}

@@ -117,7 +117,7 @@ type Evidence struct {
 	_        struct{}   `cbor:",toarray"`
 	Org      [][]byte   // the organisation's chain
 	Users    [][][]byte // chains of those who approved
-	Channels [][]byte   // the genesis of each channel that lost something
+	Channels [][]byte   // the genesis of each channel that lost something, then its handover links, in their order
 }
 
 // Statement is the in-toto statement that the certificate's DSSE carries.

@@ -194,6 +194,7 @@ func (c *Channel) take(ctx context.Context, p *envelope.Placed) error {
 	switch p.Entry.Kind {
 	case envelope.KindLink:
 		c.takeRestore(p)
+		c.takeHandover(p)
 	case envelope.KindMessage:
 		c.takeMessage(ctx, p)
 	case envelope.KindCoverage:

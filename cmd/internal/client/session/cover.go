@@ -71,7 +71,13 @@ func (c *Channel) takeCoverage(p *envelope.Placed) {
 			c.attention(f.Error() + ". Nothing new is sent or shown here until two people have ruled on it")
 		}
 	}
-	c.cover.drop(c.captured())
+	c.settleCapture()
+}
+
+// settleCapture goes on where recorders have covered, or where nobody has to any
+// more.
+func (c *Channel) settleCapture() {
+	c.cover.drop(c.chain.Captured())
 	if c.waiting && !c.late() {
 		c.waiting = false
 		c.attention("messages are captured again")
@@ -126,20 +132,9 @@ func (v *cover) drop(captured uint64) {
 	}
 }
 
-// recorded tells whether the channel names recorders.
-func (c *Channel) recorded() bool { return c.chain != nil && len(c.chain.Genesis.Recorders) > 0 }
-
-// captured is the position up to which every recorder has covered.
-func (c *Channel) captured() uint64 {
-	recorders := c.chain.Genesis.Recorders
-	if len(recorders) == 0 {
-		return c.chain.Position
-	}
-	low := c.chain.Covered(recorders[0])
-	for _, r := range recorders[1:] {
-		low = min(low, c.chain.Covered(r))
-	}
-	return low
+// recorded tells whether messages here must be captured.
+func (c *Channel) recorded() bool {
+	return c.chain != nil && c.chain.Genesis.Capture == envelope.CaptureRequired
 }
 
 // limit is the time, in µs, after which received messages are not shown and
@@ -161,19 +156,28 @@ func (c *Channel) trusted() error {
 	}
 	if c.late() {
 		first := c.cover.leaves[0].Position
-		behind := c.named(func(r envelope.KeyID) bool { return c.chain.Covered(r) < first })
+		behind := c.behind(first)
 		return fmt.Errorf("%w: message %d has waited for recorder %s for more than %s: is it running?", ErrUncovered, first, behind, c.s.Cover)
 	}
 	return nil
 }
 
-// named are the names of the recorders that a test holds for.
-func (c *Channel) named(is func(envelope.KeyID) bool) string {
-	var out []string
-	for _, r := range c.chain.Genesis.Recorders {
-		if is(r) {
-			out = append(out, c.s.recorderName(r))
+// behind are the names of the recorders that have not covered a position of
+// theirs.
+func (c *Channel) behind(position uint64) string {
+	var late []envelope.KeyID
+	for _, d := range c.chain.Duties() {
+		if d.Since < position && (d.Until == 0 || position <= d.Until) && c.chain.Covered(d.Recorder) < position {
+			late = append(late, d.Recorder)
 		}
+	}
+	return c.s.recorderNames(late)
+}
+
+func (s *Session) recorderNames(recorders []envelope.KeyID) string {
+	var out []string
+	for _, r := range recorders {
+		out = append(out, s.recorderName(r))
 	}
 	return strings.Join(out, " and ")
 }

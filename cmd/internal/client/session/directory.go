@@ -240,8 +240,24 @@ func (d *Directory) prepare(ctx context.Context, e *envelope.Entry) error {
 			return err
 		}
 		return d.reach(ctx, b.Chain, b.Seq)
+	case envelope.Handover:
+		return d.reachTwo(ctx, l)
 	}
 	return nil
+}
+
+// reachTwo makes sure that the chains of the two people behind a handover are
+// known as far as it names them.
+func (d *Directory) reachTwo(ctx context.Context, l *envelope.Link) error {
+	b, err := envelope.ParseBody[envelope.HandoverBody](l)
+	if err != nil || l.User.IsZero() {
+		return err
+	}
+	asked, err := b.AskedBy()
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.reach(ctx, envelope.Hash(asked.User), b.AskedSeq), d.reach(ctx, envelope.Hash(l.User), b.UserSeq))
 }
 
 // reach makes sure that a chain, of the organisation or of a user, is known up

@@ -158,7 +158,7 @@ func (c *Channel) file(ctx context.Context, position uint64, i int) (*File, erro
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.chain.Genesis.Recorders) > 0 && !all[0].Captured {
+	if c.recorded() && !all[0].Captured {
 		return nil, fmt.Errorf("%w: message %d waits for its recorder", ErrNotCaptured, position)
 	}
 	return &all[0].Files[i], nil

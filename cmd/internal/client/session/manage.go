@@ -173,7 +173,7 @@ func (c *Channel) State(ctx context.Context) (*State, error) {
 	}
 	s := &State{
 		ID: c.id, Access: c.chain.Genesis.Access, Capture: c.chain.Genesis.Capture, Position: c.chain.Position,
-		Head: c.chain.Top, Messages: c.chain.Messages, Captured: c.captured(), Members: []Member{},
+		Head: c.chain.Top, Messages: c.chain.Messages, Captured: c.chain.Captured(), Members: []Member{},
 	}
 	if e, ok := c.chain.Current(); ok {
 		s.Epoch, s.EpochEnds = e.N, time.UnixMicro(e.Body.NotAfter).UTC()
@@ -205,7 +205,7 @@ func (c *Channel) State(ctx context.Context) (*State, error) {
 func (c *Channel) recorders() []Recorder {
 	var out []Recorder
 	newest, any := c.chain.Newest()
-	for _, id := range c.chain.Genesis.Recorders {
+	for _, id := range c.chain.Recorders() {
 		out = append(out, Recorder{
 			Key: id, Name: c.s.recorderName(id), Covered: c.chain.Covered(id), Acknowledged: any && newest.Acknowledged(id),
 		})

@@ -138,7 +138,7 @@ func (c *Channel) present(m Message) Message {
 		m.Text, m.Files, m.State, m.Why = "", nil, "withheld", "its device was revoked, and the channel was not told yet"
 		return m
 	}
-	m.Captured = len(c.chain.Genesis.Recorders) > 0 && m.Position <= c.captured()
+	m.Captured = c.recorded() && m.Position <= c.chain.Captured()
 	if why := c.veiled(&m); why != "" {
 		m.Text, m.Files, m.State, m.Why = "", nil, stateWithheld, why
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"chancery/core/wire"
@@ -100,10 +101,8 @@ func (c *Channel) listenTo(ctx context.Context, raw []byte) error {
 // signerOf finds the key of a device or of one of the channel's recorders.
 func (c *Channel) signerOf(ctx context.Context, n *envelope.Notice) ([]byte, error) {
 	if n.User.IsZero() {
-		for _, r := range c.chain.Genesis.Recorders {
-			if p, ok := c.s.Dir.Org().Party(envelope.RoleRecorder, n.Key); ok && r == n.Key {
-				return p.Key, nil
-			}
+		if p, ok := c.s.Dir.Org().Party(envelope.RoleRecorder, n.Key); ok && slices.Contains(c.chain.Recorders(), n.Key) {
+			return p.Key, nil
 		}
 		return nil, fmt.Errorf("%w: %s is no recorder of this channel", errWord, n.Key)
 	}

@@ -50,8 +50,8 @@ func (c *Channel) snapshot() error {
 	for d := range c.seen {
 		snap.Counters[d] = c.chain.Counter(d)
 	}
-	for _, r := range c.chain.Genesis.Recorders {
-		snap.Covered[r] = c.chain.Covered(r)
+	for _, d := range c.chain.Duties() {
+		snap.Covered[d.Recorder] = c.chain.Covered(d.Recorder)
 	}
 	return save(c.s.Ring, snapshotName(c.id), &snap)
 }

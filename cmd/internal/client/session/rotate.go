@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"chancery/cmd/internal/client"
@@ -135,7 +136,7 @@ func (c *Channel) announce(ctx context.Context) error {
 // announceOrg tells the channel of newer listings before people are wrapped to.
 func (c *Channel) announceOrg(ctx context.Context) error {
 	org := c.s.Dir.Org()
-	if len(c.chain.Genesis.Recorders) == 0 || org.Seq() <= c.chain.OrgSeq {
+	if !c.recorded() || org.Seq() <= c.chain.OrgSeq {
 		return nil
 	}
 	return c.sync(ctx, envelope.Hash(org.ID()), org)
@@ -186,7 +187,7 @@ func (c *Channel) writable() bool {
 		return false
 	}
 	newest := c.newest()
-	restricts := newest.Body.Cause == envelope.CauseRemove || newest.Body.Cause == envelope.CauseRestore || newest.Body.Cause == envelope.CauseDevice
+	restricts := slices.Contains([]envelope.Cause{envelope.CauseRemove, envelope.CauseRestore, envelope.CauseDevice, envelope.CauseRecorder}, newest.Body.Cause)
 	return newest == current || !restricts && !c.strict
 }
 
@@ -197,5 +198,5 @@ func (c *Channel) newest() *chain.Epoch {
 
 // missing are the recorders that have not acknowledged the newest epoch.
 func (c *Channel) missing() string {
-	return c.named(func(r envelope.KeyID) bool { return !c.newest().Acknowledged(r) })
+	return c.s.recorderNames(slices.DeleteFunc(c.chain.Recorders(), c.newest().Acknowledged))
 }
