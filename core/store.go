@@ -219,6 +219,14 @@ type Kept struct {
 	SealedSalt []byte
 }
 
+// Duty is one recorder's part of a channel.
+type Duty = chain.Duty
+
+// Captured is how far the duties of a channel are done.
+func Captured(duties []Duty, covered map[envelope.KeyID]uint64) uint64 {
+	return chain.Captured(duties, covered)
+}
+
 // HeadsKept is how many heads a channel's validator must remember.
 const HeadsKept = chain.SeenWindow
 

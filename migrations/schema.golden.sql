@@ -125,7 +125,6 @@ CREATE TABLE public.channels (
     name text NOT NULL,
     access text NOT NULL,
     capture text NOT NULL,
-    recorders bytea[] NOT NULL,
     created_by bigint NOT NULL,
     created_at timestamp with time zone NOT NULL,
     archived_at timestamp with time zone,
@@ -197,6 +196,14 @@ ALTER TABLE public.devices ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MINVALUE
     NO MAXVALUE
     CACHE 1
+);
+
+CREATE TABLE public.duties (
+    channel_id bigint NOT NULL,
+    recorder bytea NOT NULL,
+    since bigint NOT NULL,
+    until bigint,
+    CONSTRAINT duties_recorder_size CHECK ((length(recorder) = 32))
 );
 
 CREATE TABLE public.entries (
@@ -716,6 +723,9 @@ ALTER TABLE ONLY public.devices
 ALTER TABLE ONLY public.devices
     ADD CONSTRAINT devices_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.duties
+    ADD CONSTRAINT duties_pkey PRIMARY KEY (channel_id, recorder, since);
+
 ALTER TABLE ONLY public.entries
     ADD CONSTRAINT entries_pkey PRIMARY KEY (channel_id, seq);
 
@@ -851,6 +861,8 @@ CREATE INDEX device_numbers_refused ON public.device_numbers USING btree (channe
 
 CREATE INDEX devices_account ON public.devices USING btree (account_id);
 
+CREATE INDEX duties_recorder ON public.duties USING btree (recorder);
+
 CREATE INDEX entries_coverage ON ONLY public.entries USING btree (channel_id, recorder, seq) WHERE (kind = 4);
 
 CREATE INDEX entries_hash ON ONLY public.entries USING btree (channel_id, hash) WHERE (kind <> 2);
@@ -932,6 +944,9 @@ ALTER TABLE ONLY public.cosignatures
 
 ALTER TABLE ONLY public.devices
     ADD CONSTRAINT devices_account_id_fkey FOREIGN KEY (account_id) REFERENCES public.accounts(id);
+
+ALTER TABLE ONLY public.duties
+    ADD CONSTRAINT duties_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id);
 
 ALTER TABLE public.epoch_wraps
     ADD CONSTRAINT epoch_wraps_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES public.channels(id);
@@ -1073,6 +1088,12 @@ GRANT SELECT ON TABLE public.devices TO chancery_export;
 GRANT UPDATE(wrap) ON TABLE public.devices TO chancery_app;
 
 GRANT UPDATE(revoked_at) ON TABLE public.devices TO chancery_app;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.duties TO chancery_app;
+GRANT SELECT ON TABLE public.duties TO chancery_retention;
+GRANT SELECT ON TABLE public.duties TO chancery_export;
+
+GRANT UPDATE(until) ON TABLE public.duties TO chancery_app;
 
 GRANT SELECT,INSERT ON TABLE public.entries TO chancery_app;
 GRANT SELECT ON TABLE public.entries TO chancery_retention;

@@ -98,7 +98,7 @@ func deviceless(q Question) bool {
 	return q.Subject.Kind != KindUser || slices.Contains([]Action{
 		SessionLogin, SessionRefresh, SessionList, SessionRevoke, UserRead, UserList, UserChainPublish,
 		DeviceEnroll, DeviceList, OrgRead, OrgPublish, TeamCreate, TeamRead, TeamList, TeamMemberAdd,
-		ChannelRead, ChannelList, ChannelRestore, WSConnect, HoldList, HoldRead, MatterList,
+		ChannelRead, ChannelList, ChannelRestore, CaptureInspect, CaptureChange, WSConnect, HoldList, HoldRead, MatterList,
 		RetentionRuleList, RetentionPlanRead, RetentionPlanList, RetentionCertificateRead, RetentionWhy,
 		ExportScheduleList, ExportRead, ExportList, ArchiveList, ArchiveGet, AuditRead, CheckpointRead,
 		SystemHealth, SystemMetrics, AdminUserList, UserDisable, UserEnable, MemberDepart, MemberDepartureList,

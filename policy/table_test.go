@@ -120,12 +120,13 @@ func allowed() []verdict {
 		UserChainPublish, DeviceEnroll, DeviceApprove, DeviceList, TeamList, ChannelList, WSConnect)...)
 	rows = append(rows, each("+rbac.own_account", service(KindRecorder), owned, SessionLogin, SessionRefresh, DeviceEnroll, ChannelList, WSConnect)...)
 	rows = append(rows, each("+rbac.admin_runs_organisation", person(RoleAdmin), nil,
-		OrgPublish, TeamCreate, TeamRead, TeamMemberAdd, ChannelRestore, AdminUserList)...)
+		OrgPublish, TeamCreate, TeamRead, TeamMemberAdd, ChannelRestore, CaptureInspect, CaptureChange, AdminUserList)...)
 	rows = append(rows, each("+rbac.admin_ends_session", person(RoleAdmin), nil, SessionList, SessionRevoke, DeviceList)...)
 	rows = append(rows, each("+rbac.isso_ends_session", person(RoleISSO), nil, SessionList, SessionRevoke, DeviceList)...)
 	rows = append(rows, each("+rbac.officer_requests", person(RoleOfficer), nil, RetentionRuleSet, RetentionRun, ExportRun)...)
 	rows = append(rows, each("+rbac.compliance_approves", person(RoleLegal), nil,
-		HoldApprove, HoldReleaseApprove, RetentionApprove, ExportScheduleApprove)...)
+		HoldApprove, HoldReleaseApprove, RetentionApprove, ExportScheduleApprove, CaptureHandover)...)
+	rows = append(rows, each("+rbac.compliance_inspects_capture", person(RoleOfficer), nil, CaptureInspect)...)
 	for _, role := range []string{RoleOfficer, RoleLegal} {
 		rows = append(rows, each("+rbac.compliance_opens_matter", person(role), nil, MatterCreate, HoldExpand)...)
 	}
@@ -159,7 +160,7 @@ var (
 	contentReads    = []Action{ChannelRead, MessageList, MessageRead, FileRead, ReceiptRead, EpochFetchWrap, SaltFetch, WSSubscribe}
 	complianceReads = []Action{HoldList, HoldRead, MatterList, RetentionRuleList, RetentionPlanRead, RetentionPlanList,
 		RetentionCertificateRead, RetentionWhy, ExportScheduleList, ExportRead, ExportList, ArchiveList}
-	approvals = []Action{HoldApprove, HoldReleaseApprove, RetentionApprove, ExportScheduleApprove}
+	approvals = []Action{HoldApprove, HoldReleaseApprove, RetentionApprove, ExportScheduleApprove, CaptureHandover}
 )
 
 func each(want string, who Subject, edit func(*Question), actions ...Action) []verdict {

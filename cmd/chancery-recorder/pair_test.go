@@ -15,6 +15,11 @@ func (d *desk) coveredTo(h *home, position uint64) func() bool {
 
 func (d *desk) current() bool { _, ok := d.State.Current(); return ok }
 
+// currentIs tells whether messages are sealed in an epoch now.
+func (d *desk) currentIs(n uint64) func() bool {
+	return func() bool { current, ok := d.State.Current(); return ok && current.N == n }
+}
+
 // say places a message and gives its position.
 func (d *desk) say(t *testing.T, text string) uint64 {
 	t.Helper()

@@ -21,19 +21,24 @@ const (
 // errEnough ends a walk early.
 var errEnough = errors.New("enough")
 
-// cover posts coverage if it is due. It returns how long until it may be, 0 when
+// cover posts coverage if it is due; the last of a duty that ended at once, also
+// when there is no message in it. It returns how long until it may be, 0 when
 // nothing is uncovered.
 func (f *follower) cover(ctx context.Context) (time.Duration, error) {
 	if f.channel == nil {
 		return 0, nil
 	}
-	covered := f.channel.Covered(f.ID())
-	if f.opened() <= covered {
+	covered, end := f.channel.Covered(f.ID()), f.channel.DutyEnd(f.ID())
+	ends := f.opened() >= end
+	if min(f.opened(), end) <= covered {
 		return 0, nil
 	}
-	c, messages, err := f.coverage(covered + 1)
-	if err != nil || messages == 0 {
+	c, messages, err := f.coverage(covered+1, min(f.opened(), end))
+	if err != nil || messages == 0 && !ends {
 		return 0, err
+	}
+	if ends {
+		return repost, f.post(ctx, "coverage", func() *envelope.Entry { return f.sign(envelope.KindCoverage, c) })
 	}
 	if wait := coverQuiet - f.Now().Sub(f.arrived); messages < coverMessages && wait > 0 {
 		return wait, nil
@@ -42,16 +47,16 @@ func (f *follower) cover(ctx context.Context) (time.Duration, error) {
 	return repost, err
 }
 
-// coverage proves the opening of the messages from a position on, as many as
-// one entry may cover. Everything that it is made of is read back from disk.
-func (f *follower) coverage(from uint64) (*envelope.Coverage, int, error) {
+// coverage proves the opening of the messages from..to, as many as one entry may
+// cover. Everything that it is made of is read back from disk.
+func (f *follower) coverage(from, to uint64) (*envelope.Coverage, int, error) {
 	c := &envelope.Coverage{
 		Version: envelope.Version, Org: f.Org, Channel: f.id, From: from,
 		Recorder: f.ID(), Time: f.Now().UnixMicro(),
 	}
 	var root tlog.RootBuilder
 	messages := 0
-	err := f.lookUp(from, f.opened(), func(p *envelope.Placed, rec *openingRecord) error {
+	err := f.lookUp(from, to, func(p *envelope.Placed, rec *openingRecord) error {
 		if messages == coverMessages {
 			return errEnough
 		}

@@ -79,6 +79,9 @@ func (f *follower) open() []*chain.Epoch {
 	var out []*chain.Epoch
 	for n := newest.N; n > 0; n-- {
 		e, _ := f.channel.Epoch(n)
+		if !e.Awaits(f.ID()) {
+			continue // of another recorder's time
+		}
 		if e.Acknowledged(f.ID()) && f.hasKey(n) {
 			break
 		}

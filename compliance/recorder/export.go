@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"chancery/compliance/archive"
+	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
 	"chancery/crypto/seal"
 )
@@ -135,11 +136,26 @@ func (r *Recorder) checkRanges(order *envelope.ExportOrder, ranges []Range) erro
 		if !ok || part.From == 0 {
 			return alarm(NotRecorder, "channel %s from %d", part.Channel, part.From)
 		}
-		if f.standing().Opened < part.To {
+		if f.standing().Opened < part.To || !f.delivers(part) {
 			return errWaiting
 		}
 	}
 	return nil
+}
+
+// delivers tells whether the openings of a range are this recorder's to give: who
+// records now gives what it has of its time, who went only what is all of its own,
+// so that of two who could, the one with more does.
+func (f *follower) delivers(part Range) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	keepers := chain.Keepers(f.channel.Duties(), part.From, part.To)
+	if !slices.Contains(keepers, f.ID()) {
+		return len(keepers) == 0 // lost: an archive that says so is better than none
+	}
+	return slices.ContainsFunc(f.channel.Duties(), func(d chain.Duty) bool {
+		return f.own(d) && d.Since < part.To && (d.Until == 0 || d.Since < part.From && part.To <= d.Until)
+	})
 }
 
 // readers are the auditors' public keys, as the organisation lists them now.

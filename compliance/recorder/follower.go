@@ -169,7 +169,7 @@ func (f *follower) take(ctx context.Context, page []*envelope.Placed) error {
 		if refused = f.apply(ctx, p); refused != nil {
 			break
 		}
-		if err := f.entries.Append(kept(p)); err != nil {
+		if err := f.entries.Append(f.kept(p)); err != nil {
 			return err
 		}
 	}
@@ -185,7 +185,13 @@ func (f *follower) take(ctx context.Context, page []*envelope.Placed) error {
 
 // kept is how an entry stands in the copy. The salt stays out: with it, a seed
 // would open what the vault has shredded.
-func kept(p *envelope.Placed) []byte { return envelope.Marshal(bare(p)) }
+func (f *follower) kept(p *envelope.Placed) []byte {
+	q := bare(p)
+	if p.Entry.Kind == envelope.KindMessage && !f.mine(p.Position) {
+		q.Entry.Payload = nil
+	}
+	return envelope.Marshal(q)
+}
 
 func bare(p *envelope.Placed) *envelope.Placed {
 	q := *p

@@ -82,7 +82,7 @@ func (f *follower) settlePage(ctx context.Context, page []*envelope.Placed) erro
 
 // openEntry opens one entry whose place and signature were verified.
 func (f *follower) openEntry(ctx context.Context, p *envelope.Placed, salt []byte) (*openingRecord, error) {
-	if p.Entry.Kind != envelope.KindMessage {
+	if p.Entry.Kind != envelope.KindMessage || !f.mine(p.Position) {
 		return &openingRecord{}, nil
 	}
 	h, err := parseHeader(p)

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
 	"chancery/crypto/tlog"
 )
@@ -94,7 +95,7 @@ func (r *Recorder) judgePlan(ctx context.Context, o *Order, holds []*envelope.Ho
 func (f *follower) judgeRange(plan *envelope.DisposalPlan, part *envelope.DisposalRange, holds []*envelope.HoldOrder) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.channel == nil || part.From == 0 || part.To > f.channel.Covered(f.ID()) || part.To > f.opened() {
+	if f.channel == nil || part.From == 0 || part.To > f.opened() || !f.hasCovered(part) {
 		return alarm(NotCovered, "range %d..%d", part.From, part.To)
 	}
 	var root tlog.RootBuilder
@@ -113,6 +114,17 @@ func (f *follower) judgeRange(plan *envelope.DisposalPlan, part *envelope.Dispos
 		return alarm(RangeMismatch, "range %d..%d: %d messages here, %d in the plan, or others", part.From, part.To, root.Size(), part.Messages)
 	}
 	return nil
+}
+
+// hasCovered tells whether what was this recorder's duty in a range is covered.
+func (f *follower) hasCovered(part *envelope.DisposalRange) bool {
+	return !slices.ContainsFunc(f.channel.Duties(), func(d chain.Duty) bool {
+		end := part.To
+		if d.Until != 0 {
+			end = min(end, d.Until)
+		}
+		return f.own(d) && d.Since < end && part.From <= end && f.channel.Covered(d.Recorder) < end
+	})
 }
 
 // mayGo says why a message must stay, if it must.

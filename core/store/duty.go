@@ -6,7 +6,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"chancery/core"
-	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
 )
 
@@ -34,12 +33,12 @@ func handOver(ctx context.Context, tx pgx.Tx, d *core.Draft) (err error) {
 
 const selectDuties = `SELECT recorder, since, coalesce(until, 0) FROM duties WHERE channel_id = $1 ORDER BY since, recorder`
 
-func duties(ctx context.Context, q querier, channel int64) ([]chain.Duty, error) {
+func duties(ctx context.Context, q querier, channel int64) ([]core.Duty, error) {
 	rows, err := q.Query(ctx, selectDuties, channel)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (d chain.Duty, err error) {
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (d core.Duty, err error) {
 		err = row.Scan(bytes32{(*[32]byte)(&d.Recorder)}, &d.Since, &d.Until)
 		return d, err
 	})
@@ -79,5 +78,5 @@ func covered(ctx context.Context, q querier, channel int64) (uint64, error) {
 		return 0, err
 	}
 	newest, err := coverage(ctx, q, channel)
-	return chain.Captured(all, newest), err
+	return core.Captured(all, newest), err
 }

@@ -65,8 +65,9 @@ func (c *Channel) owes(r envelope.KeyID) bool {
 	})
 }
 
-// dutyEnd is the last position that a recorder may cover now, 0 when none.
-func (c *Channel) dutyEnd(r envelope.KeyID) uint64 {
+// DutyEnd is the last position that a recorder may cover now: 0 when none, the
+// highest number while its duty lasts.
+func (c *Channel) DutyEnd(r envelope.KeyID) uint64 {
 	for _, d := range c.duties {
 		switch {
 		case d.Recorder != r:

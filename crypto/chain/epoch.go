@@ -152,8 +152,8 @@ func (c *Channel) checkEpoch(b *envelope.EpochBody, recipients []envelope.Recipi
 	return nil
 }
 
-// awaits tells whether a recorder is one that must acknowledge the epoch.
-func (e *Epoch) awaits(r envelope.KeyID) bool {
+// Awaits tells whether a recorder is one that must acknowledge the epoch.
+func (e *Epoch) Awaits(r envelope.KeyID) bool {
 	return slices.ContainsFunc(e.recipients, func(x envelope.Recipient) bool {
 		return x.Kind == envelope.RecipientRecorder && x.ID == envelope.Hash(r)
 	})

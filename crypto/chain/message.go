@@ -120,7 +120,7 @@ func (c *Channel) judgeAcknowledgement(p *envelope.Placed) (func(), error) {
 	switch {
 	case !ok || epoch.Link != a.EpochLink || epoch.Body.SeedCommit != a.SeedCommit:
 		return nil, refuse(EpochBad, "acknowledgement of an epoch %d that is not there", a.N)
-	case !epoch.awaits(a.Recorder):
+	case !epoch.Awaits(a.Recorder):
 		return nil, refuse(EpochBad, "epoch %d is not wrapped to recorder %s", a.N, a.Recorder)
 	case epoch.Acknowledged(a.Recorder):
 		return nil, refuse(Duplicate, "epoch %d is acknowledged", a.N)
@@ -149,7 +149,7 @@ func (c *Channel) judgeCoverage(p *envelope.Placed) (func(), error) {
 	if v.Org != c.org || v.Channel != c.ID() {
 		return nil, refuse(WrongChain, "coverage of channel %s", v.Channel)
 	}
-	end := c.dutyEnd(v.Recorder)
+	end := c.DutyEnd(v.Recorder)
 	if end == 0 {
 		return nil, refuse(NotListed, "%s has nothing to cover in this channel", v.Recorder)
 	}

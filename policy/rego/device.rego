@@ -12,7 +12,7 @@ free if input.action in {
 	"session.login", "session.refresh", "session.list", "session.revoke",
 	"user.read", "user.list", "user.chain_publish", "device.enroll", "device.list",
 	"org.read", "org.publish", "team.create", "team.read", "team.list", "team.member_add",
-	"channel.read", "channel.list", "channel.restore", "ws.connect",
+	"channel.read", "channel.list", "channel.restore", "capture.inspect", "capture.change", "ws.connect",
 	"hold.list", "hold.read", "matter.list",
 	"retention.rule_list", "retention.plan_read", "retention.plan_list", "retention.certificate_read", "retention.why",
 	"export.schedule_list", "export.read", "export.list", "archive.list", "archive.get",

@@ -252,7 +252,7 @@ func (c *Channel) takeMessage(ctx context.Context, p *envelope.Placed) {
 	}
 	m, secret := c.open(ctx, p)
 	c.seen[m.Device] = true
-	if len(c.chain.Genesis.Recorders) > 0 { // else nobody will ever say that it is covered
+	if c.recorded() { // else nobody will ever say that it is covered
 		c.cover.add(leaf{p.Position, m.Entry, secret, p.Received})
 	}
 	c.publish(&m)

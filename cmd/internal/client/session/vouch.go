@@ -57,7 +57,7 @@ func (c *Channel) vouched() (v Vouched, demanded bool) {
 		}
 	}
 	if c.recorded() {
-		for _, r := range c.chain.Genesis.Recorders {
+		for _, r := range c.chain.Recorders() {
 			if p, ok := org.Party(envelope.RoleRecorder, r); ok {
 				count(*p)
 			}
