@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"chancery/core/wire"
+	"chancery/crypto/chain"
 	"chancery/crypto/envelope"
 	"chancery/crypto/seal"
 )
@@ -98,10 +99,11 @@ func (c *Channel) listenTo(ctx context.Context, raw []byte) error {
 	return c.note(word(raw, label, n), body)
 }
 
-// signerOf finds the key of a device or of one of the channel's recorders.
+// signerOf finds the key of a device or of a recorder that records the channel or
+// did.
 func (c *Channel) signerOf(ctx context.Context, n *envelope.Notice) ([]byte, error) {
 	if n.User.IsZero() {
-		if p, ok := c.s.Dir.Org().Party(envelope.RoleRecorder, n.Key); ok && slices.Contains(c.chain.Recorders(), n.Key) {
+		if p, ok := c.s.Dir.Org().Party(envelope.RoleRecorder, n.Key); ok && slices.ContainsFunc(c.chain.Duties(), func(d chain.Duty) bool { return d.Recorder == n.Key }) {
 			return p.Key, nil
 		}
 		return nil, fmt.Errorf("%w: %s is no recorder of this channel", errWord, n.Key)
