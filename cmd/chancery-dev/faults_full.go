@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// fullFiles: a file is refused and text is not; nothing of the refused file is
-// left, and the same file goes once there is room.
+// fullFiles: a file is refused and text is not; the same file goes on once there
+// is room, and then nothing half written is left.
 func (x *trouble) fullFiles(_ context.Context, s *story, d *disk) error {
 	fay := x.talkers[0]
 	report, err := fay.file("report.bin", []byte(strings.Repeat("sealed ", 100_000)))
@@ -27,16 +27,19 @@ func (x *trouble) fullFiles(_ context.Context, s *story, d *disk) error {
 	if err := fay.post("fay says so 1: text still goes"); err != nil {
 		return err
 	}
-	left, err := leftovers(d.dir)
-	if err != nil || len(left) > 0 {
-		return fmt.Errorf("left on the disk: %v, %w", left, err)
-	}
 	if err := d.free(); err != nil {
 		return err
 	}
-	s.note("507 storage.full, nothing half written is left, text went on")
 	text := "fay says so 2: the report"
-	return fay.say(text, "post", desk, "--attach", report, text)
+	if err := fay.say(text, "post", desk, "--attach", report, text); err != nil {
+		return err
+	}
+	left, err := leftovers(filepath.Join(d.dir, "incoming"))
+	if err != nil || len(left) > 0 {
+		return errors.Join(fmt.Errorf("left on the disk: %v", left), err)
+	}
+	s.note("507 storage.full, text went on; then the file went on, and nothing half written is left")
+	return nil
 }
 
 // leftovers are the files beside the filler.
