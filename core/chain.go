@@ -91,6 +91,10 @@ func (s *UserStep) Seed(holder envelope.KeyID) []byte {
 // count links by signed times, which nobody else could hold to a day.
 const clockAhead = 2 * time.Minute
 
+// clockBehind is how old a link may be: else the days since a person's last one
+// would be days' worth of links for whoever takes a device.
+const clockBehind = 24 * time.Hour
+
 // ExtendUser takes the next link of the caller's chain, with the wraps that it
 // names. A device that it revokes loses its sessions, sockets and wraps at once,
 // and the person's channels are told.
@@ -154,6 +158,9 @@ func (s *Service) grow(ctx context.Context, id envelope.UserID, entry *envelope.
 	}
 	if after.Time() > s.Now().Add(clockAhead).UnixMicro() {
 		return nil, nil, invalid(op, "entry", errors.New("the link is signed in the future: set your clock"))
+	}
+	if after.Time() < s.Now().Add(-clockBehind).UnixMicro() {
+		return nil, nil, invalid(op, "entry", errors.New("the link is signed more than a day ago: set your clock"))
 	}
 	return before, after, nil
 }

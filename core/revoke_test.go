@@ -93,3 +93,14 @@ func TestLinkFromTheFuture(t *testing.T) {
 	seal.SignEntry(e, bob.Key)
 	wantKind(t, "a link signed ahead", s.ExtendUser(t.Context(), bob.P, wire.NewLink{Entry: envelope.Marshal(e)}), core.Invalid)
 }
+
+// TestAttackLinkFromThePast: who takes a device can't use the days since its owner's
+// last link for more links than a day has.
+func TestAttackLinkFromThePast(t *testing.T) {
+	t.Parallel()
+	s, _, _, bob := desk(t)
+	c := s.Config
+	c.Now = func() time.Time { return time.Now().Add(25 * time.Hour) }
+	err := s.Run(&c).ExtendUser(t.Context(), bob.P, bob.Renewal())
+	wantKind(t, "a link signed 25 hours ago", err, core.Invalid)
+}

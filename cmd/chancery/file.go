@@ -78,8 +78,9 @@ func (a *app) target(out, name string) string {
 	if out != "" {
 		return a.path(out)
 	}
-	if name == "" || name[0] == '.' || name == string(filepath.Separator) {
-		name = "file" + name
+	last := filepath.Base(string(filepath.Separator) + name)
+	if last[0] == '.' || last[0] == filepath.Separator {
+		last = filepath.Base("file" + last)
 	}
-	return a.path(filepath.Base(name))
+	return a.path(last)
 }

@@ -85,7 +85,7 @@ func (f *follower) listen(ctx context.Context, raw []byte) error {
 	}
 	switch b := body.(type) {
 	case *envelope.Tail:
-		f.ears.tails[n.Key] = tail{Tail: *b}
+		f.heed(n.Key, b)
 	case *envelope.Alarm:
 		f.report(inChannel(f.id, alarm(MemberAlarm, "device %s: message %d is not covered in time", n.Key, b.Number)))
 	case *envelope.Dispute:

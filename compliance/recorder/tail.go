@@ -81,6 +81,16 @@ func (f *follower) excused(t *tail) bool {
 	return false
 }
 
+// heed keeps a device's newest word. An older one that comes later takes nothing
+// back: else a server could clear an alarm by telling it once more.
+func (f *follower) heed(device envelope.KeyID, b *envelope.Tail) {
+	last := f.ears.tails[device]
+	older := b.Seq < last.Seq || b.Seq == last.Seq && b.Seen.Position < last.Seen.Position
+	if !older || f.excused(&last) {
+		f.ears.tails[device] = tail{Tail: *b}
+	}
+}
+
 // doubt finds what a device's word shows to be wrong, nil when it is borne out.
 func (f *follower) doubt(device envelope.KeyID, t *tail) (*envelope.Alarm, error) {
 	last := f.channel.Counter(device)

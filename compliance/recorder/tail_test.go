@@ -184,3 +184,36 @@ func TestRestoreExcusesStatements(t *testing.T) {
 		t.Errorf("members are told %+v", told)
 	}
 }
+
+// TestAttackOlderStatementAgain: an alarm stays until the word that raised it is
+// borne out; the device's own older word, told once more, takes nothing back.
+func TestAttackOlderStatementAgain(t *testing.T) {
+	t.Parallel()
+	for name, bend := range map[string]func(*envelope.Tail){
+		"a message hidden": func(b *envelope.Tail) { b.Seq++ },
+		"another history":  func(b *envelope.Tail) { b.Seen.Hash[0] ^= 1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, d, ann, bob := recorded(t)
+			w.say(ann, "one")
+			d.settled()
+			w.saysTail(ann, nil)
+			older := w.told[len(w.told)-1].Statement
+			w.say(bob, "two")
+			d.settled()
+			w.saysTail(ann, bend)
+			d.listens()
+			if s := d.Standings()[0]; s.Wrong != 1 {
+				t.Fatalf("standing %+v", s)
+			}
+			if err := w.Tell(t.Context(), w.channel.ID(), older); err != nil {
+				t.Fatal(err)
+			}
+			d.listens()
+			if s := d.Standings()[0]; s.Wrong != 1 {
+				t.Errorf("after the older word: %+v", s)
+			}
+		})
+	}
+}

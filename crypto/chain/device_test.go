@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"math"
 	"testing"
 
 	"chancery/crypto/envelope"
@@ -186,4 +187,21 @@ func TestDeviceWhen(t *testing.T) {
 	if _, live := w.alice.DeviceWhen(w.alice.device.ID(), -1); !live {
 		t.Error("the first device is not live before its own genesis's time")
 	}
+}
+
+// TestAttackLinksBeforeAllTime: a chain that is dated to the start of all numbers
+// has no more links a day than another.
+func TestAttackLinksBeforeAllTime(t *testing.T) {
+	t.Parallel()
+	w := found(t, envelope.CaptureOff)
+	w.now = math.MinInt64
+	u, err := NewUser(w.org, w.userGenesis("erin", func(l *envelope.Link, _ *envelope.UserGenesisBody) { l.Time = w.now }))
+	w.must(err)
+	erin := &person{key("erin's device"), u}
+	for range maxLinksADay - 1 {
+		w.must(erin.Apply(w.renew(erin)))
+	}
+	w.judged(t, erin, map[string]userCase{"one more": {w.renew(erin), NotAllowed}})
+	w.now = math.MaxInt64
+	w.judged(t, erin, map[string]userCase{"at the end of them": {w.renew(erin), ""}})
 }

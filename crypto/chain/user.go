@@ -135,7 +135,8 @@ func (u *User) checkPace(l *envelope.Link) error {
 	case l.Type == envelope.UserReset || len(u.times) < maxLinksADay:
 		return nil
 	}
-	if u.times[len(u.times)-maxLinksADay] > l.Time-day {
+	// Times rise, so the unsigned difference is exact however far apart they are.
+	if uint64(l.Time)-uint64(u.times[len(u.times)-maxLinksADay]) < uint64(day) {
 		return refuse(NotAllowed, "more than %d links in a day", maxLinksADay)
 	}
 	return nil

@@ -101,10 +101,11 @@ func (e *Evidence) Judge(d *envelope.Dispute, recorder []byte) (Finding, error) 
 	if err != nil {
 		return Finding{}, err
 	}
-	first := c.From
+	var code envelope.ExceptionCode
+	first, ok := c.From, false
 	if d.Position > 0 {
 		first = d.Position
-		if !excepted(c, first) {
+		if code, ok = excepted(c, first); !ok {
 			return Finding{envelope.FaultDisputer, fmt.Sprintf("the coverage does not except message %d", first)}, nil
 		}
 	}
@@ -113,7 +114,7 @@ func (e *Evidence) Judge(d *envelope.Dispute, recorder []byte) (Finding, error) 
 		return Finding{}, err
 	}
 	if d.Position > 0 {
-		return e.judgeException(d.Position, entries[0])
+		return e.judgeException(d.Position, code, entries[0])
 	}
 	return e.judgeRoot(entries, c)
 }
@@ -158,21 +159,28 @@ func (e *Evidence) entries(first uint64, c *envelope.Coverage) ([]*envelope.Entr
 	return out, nil
 }
 
-func excepted(c *envelope.Coverage, position uint64) bool {
+func excepted(c *envelope.Coverage, position uint64) (envelope.ExceptionCode, bool) {
 	for _, x := range c.Exceptions {
 		if x.Position == position {
-			return true
+			return x.Code, true
 		}
 	}
-	return false
+	return "", false
 }
 
-func (e *Evidence) judgeException(position uint64, entry *envelope.Entry) (Finding, error) {
+// judgeException says whether a message opens that the recorder excepted. One that
+// the recorder could not open at all proves nothing by opening: a sender may have
+// sealed it under a key of their own, not the epoch's. The other codes say that the
+// recorder's key was the one committed to, and there is no second.
+func (e *Evidence) judgeException(position uint64, code envelope.ExceptionCode, entry *envelope.Entry) (Finding, error) {
 	if entry == nil {
 		return Finding{}, fmt.Errorf("%w: message %d is missing", ErrEvidence, position)
 	}
 	if _, err := open(e.Items[0].Secret, entry); err != nil {
 		return Finding{envelope.FaultDisputer, fmt.Sprintf("message %d does not open: %v", position, err)}, nil
+	}
+	if code == envelope.BadCommit {
+		return Finding{}, fmt.Errorf("%w: message %d opens, but whether by the key that follows from its epoch only the seed tells", ErrEvidence, position)
 	}
 	return Finding{envelope.FaultRecorder, fmt.Sprintf("message %d opens, the recorder excepted it", position)}, nil
 }
@@ -187,6 +195,8 @@ func open(secret []byte, entry *envelope.Entry) (Secret, error) {
 	return x, err
 }
 
+// judgeRoot computes the root again. A secret that is not the one committed to may
+// be the disputer's fault or the sender's: it decides nothing.
 func (e *Evidence) judgeRoot(entries []*envelope.Entry, c *envelope.Coverage) (Finding, error) {
 	var root tlog.RootBuilder
 	for i, entry := range entries {
@@ -194,12 +204,18 @@ func (e *Evidence) judgeRoot(entries []*envelope.Entry, c *envelope.Coverage) (F
 		switch {
 		case entry == nil:
 			return Finding{}, fmt.Errorf("%w: entry %d is missing", ErrEvidence, at)
-		case entry.Kind != envelope.KindMessage || excepted(c, at):
+		case entry.Kind != envelope.KindMessage:
+			continue
+		}
+		if _, ok := excepted(c, at); ok {
 			continue
 		}
 		x, err := open(e.Items[i].Secret, entry)
-		if err != nil {
-			return Finding{envelope.FaultDisputer, fmt.Sprintf("message %d does not open: %v", at, err)}, nil
+		switch {
+		case errors.Is(err, ErrUndecryptable), errors.Is(err, ErrBody):
+			return Finding{envelope.FaultRecorder, fmt.Sprintf("message %d can't be opened, the recorder does not except it: %v", at, err)}, nil
+		case err != nil:
+			return Finding{}, fmt.Errorf("%w: the secret of message %d: %w", ErrEvidence, at, err)
 		}
 		root.Append(tlog.LeafHash(envelope.CoverLeaf(at, e.Items[i].Hash, x.Cov())))
 	}

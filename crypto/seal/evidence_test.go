@@ -14,6 +14,7 @@ import (
 
 // quarrel is a coverage of two messages and a link, and a dispute about it.
 type quarrel struct {
+	device   *SigningKey
 	recorder *SigningKey
 	said     envelope.Coverage
 	d        envelope.Dispute
@@ -31,7 +32,7 @@ func newQuarrel(t *testing.T) *quarrel {
 	epoch := Epoch{Org: envelope.OrgID{1}, Channel: envelope.ChannelID{2}, N: 1, Link: envelope.Hash{3}}
 	seed := NewSeed()
 	epoch.Commit = SeedCommit(epoch.Channel, 1, seed)
-	q := &quarrel{recorder: recorder}
+	q := &quarrel{device: device, recorder: recorder}
 	link := &envelope.Entry{Kind: envelope.KindLink, Header: envelope.Marshal(&envelope.Link{Version: envelope.Version, Org: epoch.Org, Chain: envelope.Hash{1}, Seq: 1, Prev: envelope.Hash{1}, Type: envelope.Sync})}
 	SignEntry(link, device)
 	entries := []*envelope.Entry{link}
@@ -75,10 +76,28 @@ func (q *quarrel) sign() {
 
 // except makes the last message an exception, and the dispute one about it.
 func (q *quarrel) except() {
-	q.said.Exceptions = []envelope.Exception{{Position: 7, Code: envelope.BadCommit}}
+	q.said.Exceptions = []envelope.Exception{{Position: 7, Code: envelope.Undecryptable}}
 	q.d.Position = 7
 	q.e.Before = envelope.NextHead(envelope.NextHead(q.e.Before, 5, 0, q.e.Items[0].Hash), 6, 1, q.e.Items[1].Hash)
 	q.e.Items = q.e.Items[2:]
+}
+
+// garble makes the first message one that nobody can open, under the key that it
+// commits to, and the recorder cover it all the same.
+func (q *quarrel) garble() {
+	e, err := envelope.ParseEntry(q.e.Items[1].Entry)
+	if err != nil {
+		panic(err)
+	}
+	e.Payload[len(e.Payload)-1] ^= 1
+	e.Signatures = nil
+	SignEntry(e, q.device)
+	q.e.Items[1].Hash, q.e.Items[1].Entry = e.Hash(), envelope.Marshal(e)
+	head := q.e.Before
+	for i, x := range q.e.Items {
+		head = envelope.NextHead(head, q.said.From+uint64(i), x.Received, x.Hash)
+	}
+	q.said.HeadTo = head
 }
 
 // TestJudge: who was wrong follows from what the recorder signed; a dispute that
@@ -97,8 +116,10 @@ func TestJudge(t *testing.T) {
 		"an exception that opens":     {bend: (*quarrel).except, want: envelope.FaultRecorder, why: "opens"},
 		"no such exception":           {bend: func(q *quarrel) { q.except(); q.said.Exceptions = nil }, want: envelope.FaultDisputer, why: "does not except"},
 		"exception, another secret":   {bend: func(q *quarrel) { q.except(); q.e.Items[0].Secret = q.secrets[0] }, want: envelope.FaultDisputer, why: "does not open"},
-		"another secret":              {bend: func(q *quarrel) { q.said.Root[0] ^= 1; q.e.Items[1].Secret = q.secrets[1] }, want: envelope.FaultDisputer, why: "does not open"},
-		"no secret":                   {bend: func(q *quarrel) { q.said.Root[0] ^= 1; q.e.Items[1].Secret = nil }, want: envelope.FaultDisputer, why: "does not open"},
+		"an exception for its commit": {bend: func(q *quarrel) { q.except(); q.said.Exceptions[0].Code = envelope.BadCommit }, want: undecided, why: "only the seed"},
+		"covered without opening":     {bend: (*quarrel).garble, want: envelope.FaultRecorder, why: "does not except it"},
+		"another secret":              {bend: func(q *quarrel) { q.said.Root[0] ^= 1; q.e.Items[1].Secret = q.secrets[1] }, want: undecided, why: "secret of message 6"},
+		"no secret":                   {bend: func(q *quarrel) { q.said.Root[0] ^= 1; q.e.Items[1].Secret = nil }, want: undecided, why: "secret of message 6"},
 		"a message missing":           {bend: func(q *quarrel) { q.said.Root[0] ^= 1; q.e.Items[1].Entry = nil }, want: undecided, why: "missing"},
 		"an excepted message missing": {bend: func(q *quarrel) { q.except(); q.e.Items[0].Entry = nil }, want: undecided, why: "missing"},
 		"another entry":               {bend: func(q *quarrel) { q.e.Items[1].Entry = q.e.Items[2].Entry }, want: undecided, why: "not the one"},

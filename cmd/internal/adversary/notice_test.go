@@ -74,7 +74,7 @@ func TestAttack44CoverageDisputed(t *testing.T) {
 	for name, bend := range map[string]func(*envelope.Coverage){
 		"without opening": func(c *envelope.Coverage) { c.Root[0] ^= 1 },
 		"excepted": func(c *envelope.Coverage) {
-			c.Exceptions = []envelope.Exception{{Position: c.To, Code: envelope.BadCommit}}
+			c.Exceptions = []envelope.Exception{{Position: c.To, Code: envelope.Undecryptable}}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -158,9 +158,19 @@ func (b *logbook) believe(p wire.LogPoint) error {
 		return err
 	}
 	for key, at := range n.Cosigned {
-		b.kept.Cosigned[key] = max(b.kept.Cosigned[key], at.Unix())
+		b.hear(key, at.Unix())
 	}
 	return nil
+}
+
+// hear keeps a cosigner's newest word. One that was of the future gives way to any
+// other, and takes the place of none: else one minute of a clock that is years ahead
+// would make all later words count for nothing.
+func (b *logbook) hear(key envelope.KeyID, at int64) {
+	last, latest := b.kept.Cosigned[key], b.now().Add(FreshWithin).Unix()
+	if last == 0 || last > latest || last < at && at <= latest {
+		b.kept.Cosigned[key] = at
+	}
 }
 
 func treeHashes(in []envelope.Hash) []tlog.Hash {

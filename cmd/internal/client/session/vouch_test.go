@@ -402,3 +402,24 @@ func TestAttack55RestoredLog(t *testing.T) {
 		t.Fatalf("the same word for another loss: %v", err)
 	}
 }
+
+// TestAttackWordOfTheFuture: one word of a recorder whose clock is years ahead stops
+// nobody for longer than the next good one takes.
+func TestAttackWordOfTheFuture(t *testing.T) {
+	t.Parallel()
+	h, alice, c := vouchedFor(t)
+	h.covered(c)
+	const ahead = 10 * 365 * 24 * time.Hour
+	h.later(ahead)
+	h.cosigned(c)
+	h.later(time.Minute - ahead)
+	_ = texts(t, c) // reads the word of the future
+	h.restart(alice, true)
+	c = alice.see(t, c.ID())
+	h.later(time.Minute)
+	h.cosigned(c)
+	h.covered(c)
+	if err := say(c, "on we go"); err != nil {
+		t.Fatal(err)
+	}
+}
