@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 
 	"chancery/cmd/internal/client"
@@ -68,6 +69,10 @@ func (p *person) chancery(in []byte, args ...string) (answer, error) {
 func run(cmd *exec.Cmd, in []byte, args []string) (answer, error) {
 	var out, errs bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &out, &errs
+	// The parent-death signal follows the thread that forked. Nobody else may have
+	// it meanwhile: it would end with a process that was started on it.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	err := cmd.Run()
 	a := answer{out: out.String(), err: errs.String()}
 	exit, failed := errors.AsType[*exec.ExitError](err)

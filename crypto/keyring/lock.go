@@ -36,6 +36,12 @@ func takeLock(path string) (*os.File, error) {
 	return f, nil
 }
 
+// dropLock ends the lock itself and not with the file alone: a child that this
+// process is just forking has the file too, until its program starts.
+func dropLock(f *os.File) error {
+	return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+}
+
 // holder reads who holds the lock; 0 when that is not to be seen.
 func holder(f *os.File) int {
 	b := make([]byte, 16)

@@ -142,7 +142,7 @@ func (r *Ring) Close() error {
 		return nil
 	}
 	r.closed, r.master = true, seal.DataKey{}
-	return r.lock.Close() // ends the lock
+	return dropLock(r.lock)
 }
 
 func (r *Ring) path(file string) string { return filepath.Join(r.dir, file) }
